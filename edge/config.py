@@ -1,0 +1,363 @@
+"""The settings: TOML read into frozen models. Defaults stand here and nowhere else.
+
+Every complaint starts with the file and the key's path. Relative paths start at the file's folder.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails
+
+from edge.errors import ConfigError
+
+
+def _from_the_files_folder(path: Path, info: ValidationInfo) -> Path:
+    return (info.context or {}).get("folder", Path()) / path.expanduser()
+
+
+FilePath = Annotated[Path, AfterValidator(_from_the_files_folder)]
+Segment = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[int, int]
+
+
+class Table(BaseModel):
+    """A table of the file. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Station(Table):
+    """Who this device is."""
+
+    prefix: list[Segment] = Field(["edge"], min_length=1, description="Topic segments before the site.")
+    site: Segment = Field("site", description="Plant; a segment of every topic.")
+    line: Segment = Field("line", description="Production line; a segment of every topic.")
+    device: Segment = Field("station", description="This station; unique on its line.")
+    state_dir: FilePath = Field(
+        Path("/var/lib/edge-inspect"), description="Folder for the outbox and the evidence; must be writable."
+    )
+
+    @property
+    def base_topic(self) -> str:
+        return "/".join([*self.prefix, self.site, self.line, self.device])
+
+
+class FolderSource(Table):
+    """Pictures from files, in the order of their names."""
+
+    type: Literal["folder"]
+    path: FilePath = Field(description="A folder, or a file name with * and ? in its last part.")
+    rate_hz: float = Field(0.0, ge=0, le=1000, description="Pictures a second; 0 is as fast as they are judged.")
+    loop: bool = Field(False, description="Start again after the last picture.")
+    order: Literal["name", "modified", "shuffled"] = Field(
+        "name", description="Order of the files; 'shuffled' is the same every time."
+    )
+    part_id_pattern: str = Field(
+        r"(?P<part_id>.+)", description="Regular expression on the file name without its ending."
+    )
+
+
+class WatchSource(Table):
+    """Pictures that arrive in a folder, by FTP or SMB say. Each is taken when complete, and then moved away."""
+
+    type: Literal["watch"]
+    path: FilePath = Field(description="The folder that pictures arrive in.")
+    settle_s: float = Field(0.5, gt=0, le=60, description="A file is complete when unchanged for so long.")
+    poll_s: float = Field(0.1, gt=0, le=60, description="How often the folder is looked at.")
+    done: Literal["move", "delete"] = Field(
+        "move", description="What happens to a picture whose result is safe: moved to 'done' below path, or deleted."
+    )
+    part_id_pattern: str = Field(
+        r"(?P<part_id>.+)", description="Regular expression on the file name without its ending."
+    )
+
+
+class SyntheticSource(Table):
+    """A conveyor of rendered machined parts; the same seed renders the same parts."""
+
+    type: Literal["synthetic"]
+    rate_hz: float = Field(0.0, ge=0, le=1000, description="Parts a second; 0 is as fast as they are judged.")
+    width: int = Field(1280, ge=64, le=4096, description="Frame width in pixels.")
+    height: int = Field(960, ge=64, le=4096, description="Frame height in pixels.")
+    defect_rate: Fraction = Field(0.1, description="Share of the parts that have a defect.")
+    seed: int = Field(1, ge=0, description="Which parts are rendered.")
+    count: int = Field(0, ge=0, description="Parts until the conveyor ends; 0 is never.")
+
+
+class OpenCVSource(Table):
+    """A V4L2 camera, an RTSP stream or a video file, read with OpenCV."""
+
+    type: Literal["opencv"]
+    device: str = Field(description="/dev/videoN, rtsp://… or a video file.")
+    width: int = Field(0, ge=0, le=16384, description="Wanted frame width in pixels; 0 is the camera's own.")
+    height: int = Field(0, ge=0, le=16384, description="Wanted frame height in pixels; 0 is the camera's own.")
+    rate_hz: float = Field(0.0, ge=0, le=1000, description="Wanted frames a second; 0 is the camera's own.")
+    exposure_time_us: int | None = Field(
+        None, gt=0, description="Fixed exposure in microseconds; none locks what the camera has settled on."
+    )
+    white_balance_k: int | None = Field(
+        None, ge=1000, le=20000, description="Fixed white balance in kelvin; none locks what the camera has."
+    )
+    lock_s: float = Field(2.0, ge=0, le=60, description="How long the camera may settle before it is locked.")
+    timeout_s: float = Field(5.0, gt=0, le=120, description="No frame for so long is a fault.")
+    reconnect_s: float = Field(30.0, gt=0, le=3600, description="Longest pause between attempts to reconnect.")
+    triggered: bool = Field(False, description="Each frame is a part of its own, and none may be dropped.")
+
+
+SourceConfig = Annotated[
+    FolderSource | WatchSource | SyntheticSource | OpenCVSource, Field(discriminator="type")
+]
+
+
+class Rectangle(Table):
+    """A rectangle in frame pixels; the maximum is exclusive."""
+
+    x_min: int = Field(ge=0)
+    y_min: int = Field(ge=0)
+    x_max: int = Field(gt=0)
+    y_max: int = Field(gt=0)
+
+
+class Rules(Table):
+    """From scores to a verdict."""
+
+    fail_at: float = Field(1.0, gt=0, description="Anomaly score at or over which a frame fails; 1.0 is as taught.")
+    pass_below: float | None = Field(
+        None, gt=0, description="Anomaly score under which a frame passes; none: as taught. Between: inconclusive."
+    )
+    hysteresis: float = Field(
+        0.0, ge=0, description="A part that has failed stays failed until its score is so far under fail_at."
+    )
+    min_area_px: float = Field(0.0, ge=0, description="Smaller regions, in square frame pixels, are not defects.")
+    ignore: list[list[Point]] = Field([], description="Polygons in frame pixels where nothing counts.")
+    good_labels: list[str] = Field([], description="For classification: the labels that pass.")
+    min_probability: Fraction = Field(
+        0.8, description="For classification: a winning label under it is inconclusive."
+    )
+    fail_frames: int = Field(1, ge=1, le=100, description="A part fails when so many of its frames fail …")
+    of_frames: int = Field(1, ge=1, le=100, description="… of so many frames.")
+
+
+class Check(Table):
+    """One look at a part: where, with which model, under which rules."""
+
+    name: Segment = Field(description="Name of the check, in every report.")
+    bundle: FilePath = Field(description="Folder of the model bundle.")
+    roi: Rectangle | None = Field(None, description="The rectangle to look at; none is the whole frame.")
+    polygon: list[Point] = Field([], description="Polygon in frame pixels; nothing outside it counts.")
+    rules: Rules = Field(Rules(), description="From scores to a verdict.")
+    delegate: Literal["cpu", "external"] = Field("cpu", description="What runs the model.")
+    delegate_library: FilePath | None = Field(None, description="For 'external': the delegate's shared library.")
+    delegate_options: dict[str, str] = Field({}, description="For 'external': options, as the library names them.")
+    threads: int = Field(1, ge=1, le=64, description="Threads of the CPU delegate.")
+
+
+class Recipe(Table):
+    """One product: its checks. The worst verdict of its checks is the verdict of a part."""
+
+    name: Segment = Field("product", description="Name of the product, in every report.")
+    checks: list[Check] = Field(min_length=1, description="What is looked at; at least one.")
+
+
+class Quality(Table):
+    """What a picture must be to be judged. Limits that are not set come from the first check's bundle."""
+
+    min_brightness: float | None = Field(None, ge=0, le=255, description="Mean grey level, 0 to 255.")
+    max_brightness: float | None = Field(None, ge=0, le=255, description="Mean grey level, 0 to 255.")
+    min_sharpness: float | None = Field(None, ge=0, description="Variance of the Laplacian of the reduced picture.")
+    min_contrast: float | None = Field(None, ge=0, description="Standard deviation of grey levels; less is a blocked lens.")
+    frozen_after: int = Field(3, ge=0, description="So many pictures in a row without any change: frozen. 0 is off.")
+    enabled: bool = Field(True, description="Off: every picture is judged.")
+
+
+class Outbox(Table):
+    """The durable queue of what has to leave the device."""
+
+    max_mb: float = Field(512.0, gt=0, description="Records not yet delivered may use so many megabytes.")
+    max_age_h: float = Field(720.0, gt=0, description="… and be so many hours old.")
+    min_free_mb: float = Field(200.0, ge=0, description="… and must leave so many megabytes of the disk free.")
+    keep_acknowledged_mb: float = Field(64.0, ge=0, description="Delivered records are kept for replay up to so many megabytes …")
+    keep_acknowledged_h: float = Field(24.0, ge=0, description="… and so many hours.")
+    backlog_rate_hz: float = Field(200.0, gt=0, description="Old records are sent at most so many a second, after live ones.")
+
+
+class Evidence(Table):
+    """Pictures that are kept."""
+
+    enabled: bool = Field(True, description="Off: no pictures are kept.")
+    budget_mb: float = Field(2048.0, gt=0, description="All evidence together may use so many megabytes.")
+    min_free_mb: float = Field(500.0, ge=0, description="… and must leave so many megabytes of the disk free.")
+    pass_rate: Fraction = Field(0.05, description="Share of passed parts that are kept, drawn at random.")
+    jpeg_quality: int = Field(90, ge=30, le=100, description="Of the picture of the part.")
+
+
+class MqttSink(Table):
+    """An MQTT broker: MQTT 5, falling back to 3.1.1."""
+
+    type: Literal["mqtt"]
+    host: str = Field("localhost", min_length=1, description="Name or address of the broker.")
+    port: int = Field(1883, ge=1, le=65535, description="1883, or 8883 with TLS.")
+    transport: Literal["tcp", "websockets"] = Field("tcp", description="How the broker is reached.")
+    keepalive_s: int = Field(30, ge=5, le=3600, description="The broker misses us after one and a half of it.")
+    username: str | None = Field(None, description="User name at the broker.")
+    password_file: FilePath | None = Field(None, description="File that holds the password, or a credential's name.")
+    tls: bool = Field(False, description="Encrypt, and check the broker's certificate and name.")
+    ca_file: FilePath | None = Field(None, description="Certificates that sign the broker's; none: the system's.")
+    cert_file: FilePath | None = Field(None, description="Certificate of this device.")
+    key_file: FilePath | None = Field(None, description="Private key of this device; not readable by others.")
+    insecure_skip_hostname_check: bool = Field(False, description="Accept any name in the broker's certificate.")
+    window: int = Field(8, ge=1, le=64, description="Unacknowledged messages at most; the broker may want fewer.")
+    batch: int = Field(1, ge=1, le=500, description="Results in one message; over 1 the payload is an array.")
+    ack_timeout_s: float = Field(20.0, gt=0, le=300, description="No acknowledgement for so long: reconnect.")
+    commands: bool = Field(True, description="Listen to commands on cmd/…")
+    last_fail_image: bool = Field(True, description="Publish a small picture of the last part that failed.")
+
+
+class JsonlSink(Table):
+    """A file with a JSON object a line."""
+
+    type: Literal["jsonl"]
+    path: FilePath = Field(description="The file; lines are appended.")
+
+
+SinkConfig = Annotated[MqttSink | JsonlSink, Field(discriminator="type")]
+
+
+class Health(Table):
+    """How the daemon watches itself."""
+
+    telemetry_s: float = Field(10.0, gt=0, le=3600, description="Seconds between telemetry messages.")
+    stage_limit_s: float = Field(10.0, gt=0, le=600, description="A stage busy for longer is stuck: systemd restarts us.")
+    drain_s: float = Field(5.0, ge=0, le=300, description="On stopping: how long reports may still be delivered.")
+    max_capture_errors: int = Field(0, ge=0, description="So many faults of the camera in a row end the process; 0: never.")
+    max_inference_errors: int = Field(5, ge=1, description="So many faults of the model in a row end the process.")
+    max_temperature_c: float = Field(80.0, gt=0, le=120, description="Hotter than this is degraded.")
+    prometheus_port: int = Field(0, ge=0, le=65535, description="Metrics on this port of 127.0.0.1; 0 is off.")
+
+
+class Config(Table):
+    """All of a station's settings."""
+
+    station: Station = Station()
+    source: SourceConfig
+    recipe: Recipe
+    quality: Quality = Quality()
+    outbox: Outbox = Outbox()
+    evidence: Evidence = Evidence()
+    sinks: list[SinkConfig] = Field([], description="Where reports go.")
+    health: Health = Health()
+
+
+def load(path: Path) -> Config:
+    """Read and check a file. Raises `ConfigError` that names the file, the key, and what to do."""
+    try:
+        text = path.read_bytes().decode()
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {err.start})") from err
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """Check the text of a file that lies, or would lie, at `path`. Raises `ConfigError`."""
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as err:
+        raise ConfigError(f"{path}: is not TOML: {err}") from err
+    try:
+        return Config.model_validate(table, context={"folder": path.parent})
+    except ValidationError as err:
+        complaints = [_complaint(error) for error in err.errors(include_url=False)]
+        raise ConfigError("\n".join(f"{path}: {complaint}" for complaint in complaints)) from err
+
+
+def changed(config: Config) -> dict[str, Any]:
+    """The settings that are not at their defaults, nested as in the file."""
+    return config.model_dump(mode="json", exclude_defaults=True)
+
+
+def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
+    """Every key's path, such as `outbox.max_mb`; a table in a list or a union counts for each of its kinds."""
+    for name, info in model.model_fields.items():
+        tables = list(_tables(info.annotation))
+        if not tables:
+            yield prefix + name
+        for table in tables:
+            yield from keys(table, f"{prefix}{name}.")
+
+
+def _tables(annotation: object) -> Iterator[type[Table]]:
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        yield annotation
+        return
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _tables(inner)
+
+
+def _complaint(error: ErrorDetails) -> str:
+    tags = {"folder", "watch", "synthetic", "opencv", "mqtt", "jsonl"}
+    where = [part for part in error["loc"] if part not in tags]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).lstrip(".")
+    match error["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(where[-1]), _known_keys(error["loc"]), n=1)
+            return f"{key}: unknown key" + (f"; did you mean '{near[0]}'?" if near else "; remove it")
+        case "missing":
+            return f"{key}: is missing; add it"
+        case "union_tag_not_found":
+            return f"{key}.type: is missing; add it"
+        case "union_tag_invalid":
+            wanted = error["ctx"]["expected_tags"]
+            return f"{key}.type: '{error['ctx']['tag']}' is unknown; use one of {wanted}"
+    return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]} (got {error['input']!r:.80})"
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that the table at `loc` has; for a table of several kinds, those of the kind that is named."""
+    tables: list[type[Table]] = [Config]
+    for part in loc[:-1]:
+        if isinstance(part, int):
+            continue
+        named = [table for table in tables if _kind(table) == part]
+        if named:
+            tables = named
+            continue
+        tables = [
+            inner
+            for table in tables
+            if part in table.model_fields
+            for inner in _tables(table.model_fields[str(part)].annotation)
+        ]
+    return [name for table in tables for name in table.model_fields]
+
+
+def _kind(table: type[Table]) -> str | None:
+    info = table.model_fields.get("type")
+    return info.annotation.__args__[0] if info is not None and info.annotation is not None else None  # type: ignore[union-attr]
+
+
+def read_secret(path: Path) -> str:
+    """The first line of a secret's file.
+
+    A bare name is looked for among systemd's credentials first. Raises `ConfigError` where the file is missing,
+    or where others may read it.
+    """
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (Path(credentials) / path.name).exists():
+        path = Path(credentials) / path.name
+    try:
+        mode = path.stat().st_mode
+        if mode & 0o007:
+            raise ConfigError(f"{path}: is readable by everyone; run 'chmod o-rwx {path}'")
+        return path.read_text().splitlines()[0].strip()
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read: {err.strerror or err}") from err
+    except (IndexError, UnicodeDecodeError) as err:
+        raise ConfigError(f"{path}: holds no text; put the secret on its first line") from err

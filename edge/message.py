@@ -1,0 +1,176 @@
+"""What leaves the device: reports and events as JSON. `docs/mqtt.md` is the contract."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+from edge.types import Finding, Frame, Inspection, Verdict
+
+RESULT = "edge.result/1"
+EVENT = "edge.event/1"
+GAP = "edge.gap/1"
+INFO = "edge.info/1"
+STATUS = "edge.status/1"
+TELEMETRY = "edge.telemetry/1"
+LAST = "edge.last/1"
+MODEL = "edge.model/1"
+CONFIG = "edge.config/1"
+REPLY = "edge.reply/1"
+IMAGE_CHUNK = "edge.image/1"
+
+JSON = Mapping[str, Any]
+
+
+def encode(message: JSON) -> bytes:
+    """Compact UTF-8 JSON. NaN and infinities are refused: they are not JSON."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@cache
+def boot_id() -> str:
+    """The kernel's identity of this boot: `mono_ns` of two records compares only where it is the same."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def clock_is_synced() -> bool:
+    """Whether a time daemon says that the clock is right (systemd-timesyncd's and chrony's marker)."""
+    return Path("/run/systemd/timesync/synchronized").exists()
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Who says something and when; the same five fields open every durable record.
+
+    `seq` counts up by one from 1 within an `epoch`, which begins anew with a new outbox file.
+    """
+
+    device: str
+    epoch: str
+    seq: int
+    at: datetime
+    mono_ns: int
+    synced: bool
+
+    @property
+    def id(self) -> str:
+        return f"{self.device}/{self.epoch}/{self.seq}"
+
+    def fields(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "ts": timestamp(self.at),
+            "mono_ns": self.mono_ns,
+            "boot_id": boot_id(),
+            "clock": {"synced": self.synced},
+        }
+
+
+def stamp_now(device: str, epoch: str, seq: int) -> Stamp:
+    """A stamp with this moment's clocks."""
+    return Stamp(device, epoch, seq, datetime.now(UTC), monotonic_ns(), clock_is_synced())
+
+
+@dataclass(frozen=True)
+class Report:
+    """A judged part without its pixels: topic `result`."""
+
+    stamp: Stamp
+    body: JSON
+
+    def to_json(self) -> dict[str, Any]:
+        return {"schema": RESULT, **self.stamp.fields(), **self.body}
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict(self.body["verdict"])
+
+
+def describe(inspection: Inspection, recipe: str) -> dict[str, Any]:
+    """The body of a report: everything about the part that a plant can use, and no pixels."""
+    frame, decision = inspection.frame, inspection.decision
+    return {
+        "part_id": frame.part_id,
+        "sequence": frame.sequence,
+        "recipe": recipe,
+        "verdict": decision.verdict.value,
+        "score": _rounded(decision.score),
+        "label": decision.label,
+        "reasons": list(decision.reasons),
+        "checks": [_check(finding) for finding in inspection.findings],
+        "camera": {
+            "name": frame.camera,
+            "captured_at": timestamp(frame.captured_at),
+            "captured_ns": frame.captured_ns,
+            **({"trigger": frame.trigger, "controls": dict(frame.controls)} if isinstance(frame, Frame) else {}),
+        },
+        "truth": None
+        if frame.truth is None
+        else [{"label": defect.label, "box": [round(edge, 1) for edge in defect.box]} for defect in frame.truth],
+        "stage_ms": {stage: round(ms, 3) for stage, ms in inspection.stage_ms.items()},
+    }
+
+
+def last(report: Report) -> dict[str, Any]:
+    """The flat scalars of a report, for dashboards that read only flat JSON: topic `result/last`."""
+    flat = {key: report.body[key] for key in ("part_id", "sequence", "recipe", "verdict", "score", "label")}
+    return {"schema": LAST, "id": report.stamp.id, "ts": timestamp(report.stamp.at), **flat}
+
+
+def gap(stamp: Stamp, epoch: str, ranges: list[tuple[int, int]], reason: str) -> dict[str, Any]:
+    """Records that will never come: topic `event/gap`. Each range is (first, last), both lost."""
+    return {
+        "schema": GAP,
+        **stamp.fields(),
+        "lost_epoch": epoch,
+        "ranges": [[first, final] for first, final in ranges],
+        "count": sum(final - first + 1 for first, final in ranges),
+        "reason": reason,
+    }
+
+
+def event(stamp: Stamp, kind: str, text: str, **detail: Any) -> dict[str, Any]:
+    """Something that people must hear of: topic `event/{kind}`."""
+    return {"schema": EVENT, **stamp.fields(), "kind": kind, "text": text, "detail": detail}
+
+
+def _check(finding: Finding) -> dict[str, Any]:
+    decision, model = finding.decision, finding.model
+    return {
+        "name": finding.check,
+        "verdict": decision.verdict.value,
+        "score": _rounded(decision.score),
+        "label": decision.label,
+        "reasons": list(decision.reasons),
+        "regions": [
+            {
+                "box": [round(edge, 1) for edge in region.box],
+                "area_px": round(region.area_px, 1),
+                "peak": _rounded(region.peak),
+            }
+            for region in decision.regions
+        ],
+        "model": None
+        if model is None
+        else {
+            "name": model.name,
+            "version": model.version,
+            "digest": model.digest,
+            "delegate": model.delegate,
+            "threads": model.threads,
+            "fallback": model.fallback,
+        },
+    }
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(float(score), 4)

@@ -1,0 +1,1 @@
+"""Models: bundles on disk, the TFLite runtime, and what their outputs mean."""

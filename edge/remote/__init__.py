@@ -1,0 +1,1 @@
+"""What the plant may ask of the device, through the broker."""

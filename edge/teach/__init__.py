@@ -1,0 +1,1 @@
+"""Teaching: from pictures of good parts to a bundle."""

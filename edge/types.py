@@ -1,0 +1,306 @@
+"""The nouns of an inspection. All of them are values: frozen, without behaviour that needs a device."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from time import perf_counter_ns
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+"""RGB pixels, h×w×3, 0…255."""
+Tensor = npt.NDArray[np.int8]
+"""What a model takes: 1×h×w×3; `pixel - 128` for a camera's pixel."""
+Map = npt.NDArray[np.float32]
+"""A score for each cell of a grid, rows×columns."""
+Mask = npt.NDArray[np.bool_]
+"""True where a cell or pixel counts, rows×columns."""
+
+
+class Box(NamedTuple):
+    """A rectangle in frame pixels; the maximum is exclusive."""
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+    @property
+    def width(self) -> float:
+        return self.x_max - self.x_min
+
+    @property
+    def height(self) -> float:
+        return self.y_max - self.y_min
+
+    @property
+    def area(self) -> float:
+        """Square pixels; 0 for an empty or inverted box."""
+        return max(0.0, self.width) * max(0.0, self.height)
+
+    def intersection(self, other: "Box") -> "Box":
+        """The part that both cover; its area is 0 where they do not meet."""
+        return Box(
+            max(self.x_min, other.x_min),
+            max(self.y_min, other.y_min),
+            min(self.x_max, other.x_max),
+            min(self.y_max, other.y_max),
+        )
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union, 0…1."""
+        shared = self.intersection(other).area
+        union = self.area + other.area - shared
+        return shared / union if union else 0.0
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a tensor lies in the frame: `frame = offset + scale × tensor`, for each axis, in pixels.
+
+    `content` is the part of the tensor, in tensor pixels, that shows the frame: the rest is letterbox padding.
+    """
+
+    scale_x: float
+    scale_y: float
+    offset_x: float
+    offset_y: float
+    content: Box
+
+    def to_frame(self, box: Box) -> Box:
+        """A box in tensor pixels as one in frame pixels."""
+        return Box(
+            self.offset_x + box.x_min * self.scale_x,
+            self.offset_y + box.y_min * self.scale_y,
+            self.offset_x + box.x_max * self.scale_x,
+            self.offset_y + box.y_max * self.scale_y,
+        )
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A known defect of a part: ground truth, where there is any."""
+
+    label: str
+    box: Box
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture, and what is known of how it was taken.
+
+    `captured_ns` is `time.monotonic_ns` at the start of exposure, or at reading where the source cannot tell.
+    `controls` are libcamera's names and units (`exposure_time_us`, `analogue_gain`, …).
+    `truth` is None where nobody knows, and empty for a part that is known to be good.
+    """
+
+    image: Image
+    sequence: int
+    captured_ns: int
+    captured_at: datetime
+    camera: str
+    controls: Mapping[str, float] = field(default_factory=dict)
+    trigger: str | None = None
+    part_id: str | None = None
+    truth: tuple[Defect, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A part that went by unseen: no picture, but a report with verdict `error`."""
+
+    sequence: int
+    captured_ns: int
+    captured_at: datetime
+    camera: str
+    reason: str
+    part_id: str | None = None
+    truth: tuple[Defect, ...] | None = None
+
+
+class Verdict(StrEnum):
+    """What is said of a part. No path leads from a fault to `PASS`."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    INCONCLUSIVE = "inconclusive"
+    FAIL = "fail"
+    ERROR = "error"
+
+    @property
+    def severity(self) -> int:
+        """0 for `pass` up to 3 for `error`: the worst verdict of its checks is the verdict of a part."""
+        return list(Verdict).index(self)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected area of an anomaly map at or above the limit, in frame pixels; `peak` is its highest score."""
+
+    box: Box
+    area_px: float
+    peak: float
+
+
+@dataclass(frozen=True, eq=False)
+class Anomaly:
+    """How unlike the taught good parts a picture is.
+
+    Scores are relative: 1.0 is the limit that teaching found. `anomaly_map` covers `box` of the frame, cell
+    by cell; cells that are False in `valid` lie outside the region of interest and count for nothing.
+    """
+
+    anomaly_map: Map
+    valid: Mask
+    box: Box
+
+
+@dataclass(frozen=True)
+class Classification:
+    """A probability (0…1) for each label, in the model's order."""
+
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+Prediction = Anomaly | Classification
+"""What a model says of a picture; read it with `match` and `assert_never`."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict, its reasons as sentences for a person, and what they rest on.
+
+    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit) or the
+    probability of the winning label. None where nothing was compared.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    score: float | None = None
+    label: str | None = None
+    regions: tuple[Region, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model judged, and on what: it is in every report."""
+
+    name: str
+    version: int
+    digest: str
+    delegate: str
+    threads: int
+    fallback: str | None = None
+    """Why it does not run on the configured delegate; None where it does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What one check of the recipe found in a frame. `stage_ms` is its own time, stage by stage."""
+
+    check: str
+    decision: Decision
+    model: ModelIdentity | None = None
+    prediction: Prediction | None = None
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """A judged part. It holds pixels, so it lives only until its evidence is kept.
+
+    `frame` is the frame that decided; the verdict of the part is the worst of its findings.
+    """
+
+    frame: Frame | Miss
+    findings: tuple[Finding, ...]
+    decision: Decision
+    stage_ms: Mapping[str, float]
+
+
+class Stopwatch:
+    """Milliseconds from lap to lap. For one thread."""
+
+    def __init__(self) -> None:
+        self._last_ns = perf_counter_ns()
+        self.laps_ms: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """The time since the last lap was spent in `stage`."""
+        now_ns = perf_counter_ns()
+        self.laps_ms[stage] = self.laps_ms.get(stage, 0.0) + (now_ns - self._last_ns) / 1e6
+        self._last_ns = now_ns
+
+
+class Source(Protocol):
+    """Where frames come from. Used by the capture thread alone.
+
+    `triggered` says that each frame is a part of its own, none of which may be dropped in silence; otherwise
+    the newest frame is the only one that matters.
+    """
+
+    name: str
+    triggered: bool
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def read(self) -> Frame:
+        """Block until the next frame.
+
+        Raises `CaptureError` (try again), `DeviceError` (give up) and `EndOfFrames` (there are no more).
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Make a blocked `read` end soon, by raising `EndOfFrames`. Called from another thread."""
+        ...
+
+
+class EndOfFrames(Exception):
+    """The source has no more frames: the daemon drains and ends."""
+
+
+class Row(NamedTuple):
+    """A record in the outbox. `topic` is below the device's base topic; `payload` is UTF-8 JSON."""
+
+    seq: int
+    topic: str
+    payload: bytes
+    historical: bool = False
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of rows that were offered to a sink. Those in neither are to be offered again."""
+
+    delivered: frozenset[int]
+    refused: Mapping[int, str] = field(default_factory=dict)
+    trouble: str | None = None
+    """Why the rest was not taken; None where all went well."""
+
+
+class Sink(Protocol):
+    """Where reports go. Each is used by its own deliver thread alone; `write` is idempotent by record id."""
+
+    name: str
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def write(self, rows: Sequence[Row]) -> Receipt:
+        """Hand the rows over in order; returns when each is taken, refused, or the link is in trouble.
+
+        Raises `DeliveryError` where nothing could be offered at all (not connected, disk full).
+        """
+        ...
