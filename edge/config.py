@@ -140,8 +140,6 @@ class Rules(Table):
     min_probability: Fraction = Field(
         0.8, description="For classification: a winning label under it is inconclusive."
     )
-    fail_frames: int = Field(1, ge=1, le=100, description="A part fails when so many of its frames fail …")
-    of_frames: int = Field(1, ge=1, le=100, description="… of so many frames.")
 
 
 class Check(Table):
@@ -163,6 +161,8 @@ class Recipe(Table):
 
     name: Segment = Field("product", description="Name of the product, in every report.")
     checks: list[Check] = Field(min_length=1, description="What is looked at; at least one.")
+    fail_frames: int = Field(1, ge=1, le=100, description="A part fails when so many of its frames fail …")
+    of_frames: int = Field(1, ge=1, le=100, description="… of so many frames.")
 
 
 class Quality(Table):

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from time import monotonic
 from typing import Generic, TypeVar
@@ -16,6 +17,7 @@ class WhenFull(Enum):
 
     WAIT = "wait"
     DROP_OLDEST = "drop_oldest"
+    SHRINK_NEWEST = "shrink_newest"
 
 
 T = TypeVar("T")
@@ -26,33 +28,38 @@ class Mailbox(Generic[T]):
 
     Args:
         room: How many items it holds, at least 1.
-        when_full: `WAIT` holds the writer back; `DROP_OLDEST` makes room, counts, and gives the dropped
-            item back to the writer, who alone knows what its loss means.
+        when_full: `WAIT` holds the writer back. `DROP_OLDEST` makes room. `SHRINK_NEWEST` lets in, beyond the
+            room, only what `shrink` leaves of the new item: its place in the line is kept.
+        shrink: Makes a small item of a large one.
     """
 
-    def __init__(self, room: int, when_full: WhenFull = WhenFull.WAIT) -> None:
+    def __init__(
+        self, room: int, when_full: WhenFull = WhenFull.WAIT, shrink: Callable[[T], T] = lambda item: item
+    ) -> None:
         self._items: deque[T] = deque()
         self._room = room
         self._when_full = when_full
+        self._shrink = shrink
         self._changed = threading.Condition()
         self._closed = False
         self.dropped = 0
+        """Items that were dropped or shrunk."""
 
-    def put(self, item: T) -> T | None:
-        """Add an item. Returns the item that had to go for it, or None. Raises `Closed`."""
+    def put(self, item: T) -> None:
+        """Add an item. Raises `Closed`."""
         with self._changed:
-            while len(self._items) >= self._room and not self._closed:
-                if self._when_full is WhenFull.DROP_OLDEST:
-                    self.dropped += 1
-                    lost = self._items.popleft()
-                    self._items.append(item)
-                    return lost
-                self._changed.wait()
+            if self._when_full is WhenFull.WAIT:
+                self._changed.wait_for(lambda: len(self._items) < self._room or self._closed)
             if self._closed:
                 raise Closed
+            if len(self._items) >= self._room:
+                self.dropped += 1
+                if self._when_full is WhenFull.DROP_OLDEST:
+                    self._items.popleft()
+                else:
+                    item = self._shrink(item)
             self._items.append(item)
             self._changed.notify_all()
-            return None
 
     def get(self, timeout_s: float | None = None) -> T:
         """Take the oldest item. Raises `TimeoutError`, or `Closed` once closed and empty."""

@@ -1,0 +1,298 @@
+"""The path of a frame, from the camera to the sinks. Read it top to bottom.
+
+    source ─ capture ─> frames ─ make_ready ─> ready ─ inspect ─> vote ─> accept ─┬─> outbox ─ deliver ─> sink
+                                                                                └─> evidence ─ keep ─> disk
+
+Each function that loops is the body of one thread; `edge.daemon` starts them and builds what they use.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+from time import monotonic_ns
+from typing import Any, Protocol, TypeVar
+
+from edge.config import Check as CheckConfig
+from edge.errors import CaptureError, DeliveryError, DeviceError, InferenceError
+from edge.judge.rules import Limits, judge
+from edge.judge.vote import Vote, worst
+from edge.mailbox import Closed, Mailbox
+from edge.message import Report
+from edge.preprocess.quality import QualityGate
+from edge.preprocess.tensor import InputSpec, Prepared, prepare
+from edge.service import Crew, Trouble
+from edge.types import (
+    Decision,
+    EndOfFrames,
+    Finding,
+    Frame,
+    Inspection,
+    Miss,
+    ModelIdentity,
+    Prediction,
+    Row,
+    Sink,
+    Source,
+    Stopwatch,
+    Verdict,
+)
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+ROWS_AT_ONCE = 64
+"""Rows that are offered to a sink in one call."""
+
+
+class Model(Protocol):
+    """A loaded bundle. Used by the inspect thread alone."""
+
+    @property
+    def spec(self) -> InputSpec: ...
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def identity(self) -> ModelIdentity: ...
+    def run(self, prepared: Prepared) -> Any:
+        """The model's outputs. Raises `InferenceError`."""
+        ...
+
+    def decode(self, outputs: Any, prepared: Prepared) -> Prediction:
+        """What the outputs mean. Raises `InferenceError`."""
+        ...
+
+
+@dataclass(eq=False)
+class Check:
+    """One check of the recipe at work. `failing` (was the last frame of this part a
+    `fail`?) and `faults` (in a row) belong to the inspect thread."""
+
+    config: CheckConfig
+    model: Model
+    failing: bool = False
+    part_id: str | None = None
+    faults: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A frame that waits for its inference. One view for each check, or why there is none."""
+
+    frame: Frame | Miss
+    unfit: tuple[str, ...] = ()
+    views: tuple[Prepared | InferenceError, ...] = ()
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+def capture(source: Source, frames: Mailbox[Frame | Miss], crew: Crew, max_errors: int) -> None:
+    """Frames from the source, until it has no more. A part that went by unseen becomes a `Miss`."""
+    trouble = Trouble(source.name, log)
+    while not crew.stopping.is_set():
+        try:
+            frame: Frame | Miss = source.read()
+        except EndOfFrames:
+            break
+        except CaptureError as err:
+            trouble.failed(err)
+            if 0 < max_errors <= trouble.failures:
+                raise DeviceError(f"{source.name}: {trouble.failures} faults in a row; the last: {err}") from err
+            if err.part_id is None:
+                continue
+            frame = missed(source.name, getattr(source, "sequence", 0), str(err), err.part_id)
+        else:
+            trouble.worked()
+        frames.put(frame)
+    frames.close()
+
+
+def make_ready(
+    frames: Mailbox[Frame | Miss], ready: Mailbox[Ready], gate: QualityGate, checks: Sequence[Check], crew: Crew
+) -> None:
+    """Everything before the inference; it overlaps the inference of the frame before."""
+    for frame in _each(frames, "prepare", crew):
+        ready.put(prepare_frame(frame, gate, checks))
+    ready.close()
+
+
+def prepare_frame(frame: Frame | Miss, gate: QualityGate, checks: Sequence[Check]) -> Ready:
+    """Is the picture fit to be judged, and what do the models get to see?"""
+    if isinstance(frame, Miss):
+        return Ready(frame)
+    stopwatch = Stopwatch()
+    unfit = gate.examine(frame)
+    stopwatch.lap("quality")
+    if unfit:
+        return Ready(frame, unfit, stage_ms=stopwatch.laps_ms)
+    views = tuple(_view(frame, check) for check in checks)
+    stopwatch.lap("preprocess")
+    return Ready(frame, (), views, stopwatch.laps_ms)
+
+
+def inspect(
+    ready: Mailbox[Ready],
+    checks: Sequence[Check],
+    vote: Vote,
+    accept: Callable[[Inspection], None],
+    crew: Crew,
+    max_errors: int,
+) -> None:
+    """From frames that are ready to parts that are judged."""
+    for item in _each(ready, "inspect", crew):
+        part = vote.add(judge_frame(item, checks))
+        if part is not None:
+            accept(part)
+        for check in checks:
+            if check.faults >= max_errors:
+                raise DeviceError(f"check {check.config.name}: the model failed {check.faults} times in a row")
+    part = vote.flush()
+    if part is not None:
+        accept(part)
+
+
+def judge_frame(ready: Ready, checks: Sequence[Check]) -> Inspection:
+    """Judge one frame. One that cannot be judged says why, and never passes."""
+    frame = ready.frame
+    if isinstance(frame, Miss):
+        return Inspection(frame, (), Decision(Verdict.ERROR, (frame.reason,)), {})
+    if ready.unfit:
+        return Inspection(frame, (), Decision(Verdict.INCONCLUSIVE, ready.unfit), ready.stage_ms)
+    findings = tuple(judge_view(view, check, frame.part_id) for view, check in zip(ready.views, checks, strict=True))
+    stage_ms = dict(ready.stage_ms)
+    for finding in findings:
+        for stage, ms in finding.stage_ms.items():
+            stage_ms[stage] = stage_ms.get(stage, 0.0) + ms
+    stage_ms["verdict"] = (monotonic_ns() - frame.captured_ns) / 1e6
+    return Inspection(frame, findings, worst([finding.decision for finding in findings]), stage_ms)
+
+
+def judge_view(view: Prepared | InferenceError, check: Check, part_id: str | None) -> Finding:
+    """Run one check's model on what it is to see, and judge what it says."""
+    was_failing = check.failing and check.part_id == part_id
+    stopwatch = Stopwatch()
+    prediction = None
+    try:
+        if isinstance(view, InferenceError):
+            raise view
+        outputs = check.model.run(view)
+        stopwatch.lap("inference")
+        prediction = check.model.decode(outputs, view)
+        decision = judge(prediction, check.model.limits, check.config.rules, was_failing=was_failing)
+        stopwatch.lap("judge")
+    except InferenceError as err:
+        decision = Decision(Verdict.ERROR, (f"check {check.config.name}: not judged: {err}",))
+    check.failing, check.part_id = decision.verdict is Verdict.FAIL, part_id
+    check.faults = check.faults + 1 if decision.verdict is Verdict.ERROR else 0
+    return Finding(check.config.name, decision, check.model.identity, prediction, stopwatch.laps_ms)
+
+
+class EvidenceStore(Protocol):
+    """Where pictures are kept. Used by the keep thread alone."""
+
+    def keep(self, report: Report, inspection: Inspection) -> object:
+        """Raises `DeliveryError`."""
+        ...
+
+
+def keep(
+    parts: Mailbox[tuple[Report, Inspection]],
+    store: EvidenceStore,
+    crew: Crew,
+    kept: Callable[[Report, Inspection], None],
+    trouble: Trouble,
+) -> None:
+    """Pictures of parts to disk. A part whose picture cannot be kept is still reported."""
+    for report, inspection in _each(parts, "keep", crew):
+        try:
+            store.keep(report, inspection)
+        except DeliveryError as err:
+            trouble.failed(err)
+        else:
+            trouble.worked()
+        kept(report, inspection)
+
+
+class Lane(Protocol):
+    """A sink's place in the outbox. Used by its deliver thread alone."""
+
+    @property
+    def waiting(self) -> int:
+        """Rows that this sink has still to take."""
+        ...
+
+    def take(self, most: int, timeout_s: float) -> list[Row]:
+        """The next rows, live ones first; empty after the time-out."""
+        ...
+
+    def acknowledge(self, seqs: Collection[int]) -> None:
+        """These are taken."""
+        ...
+
+    def refuse(self, reasons: Mapping[int, str]) -> None:
+        """These will never be taken: put aside, with the reason."""
+        ...
+
+    def disconnected(self) -> None:
+        """What was taken and not acknowledged is to be offered again."""
+        ...
+
+
+def deliver(lane: Lane, sink: Sink, trouble: Trouble, pause_s: float, drained: Callable[[], bool]) -> None:
+    """Rows of the outbox to one sink, until `drained` says that it is time to go."""
+    while not drained():
+        rows = lane.take(ROWS_AT_ONCE, timeout_s=0.2)
+        if not rows:
+            continue
+        try:
+            receipt = sink.write(rows)
+        except DeliveryError as err:
+            trouble.failed(err)
+            lane.disconnected()
+            Event().wait(pause_s)
+            continue
+        lane.acknowledge(receipt.delivered)
+        if receipt.refused:
+            lane.refuse(receipt.refused)
+        if receipt.trouble is None:
+            trouble.worked()
+        else:
+            trouble.failed(receipt.trouble)
+            lane.disconnected()
+
+
+def missed(camera: str, sequence: int, reason: str, part_id: str | None = None) -> Miss:
+    """A part that went by unseen just now."""
+    return Miss(sequence, monotonic_ns(), datetime.now(UTC), camera, reason, part_id)
+
+
+def unseen(frame: Frame | Miss) -> Frame | Miss:
+    """What is left of a triggered part for which there is no room: its report, with verdict `error`."""
+    if isinstance(frame, Miss):
+        return frame
+    reason = "not judged: parts came faster than they can be inspected, and this one had to give way"
+    return Miss(
+        frame.sequence, frame.captured_ns, frame.captured_at, frame.camera, reason, frame.part_id, frame.truth
+    )
+
+
+def _view(frame: Frame, check: Check) -> Prepared | InferenceError:
+    try:
+        return prepare(frame.image, check.model.spec, check.config.roi, check.config.polygon)
+    except InferenceError as err:
+        return err
+
+
+def _each(mail: Mailbox[Item], stage: str, crew: Crew) -> Iterator[Item]:
+    """Items until the mailbox is closed; while one is worked on, the watchdog knows."""
+    while True:
+        try:
+            item = mail.get()
+        except Closed:
+            return
+        crew.busy(stage)
+        try:
+            yield item
+        finally:
+            crew.idle(stage)
