@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
@@ -30,6 +30,9 @@ class Table(BaseModel):
     """A table of the file. Unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+Kind = TypeVar("Kind", bound=Table)
 
 
 class Station(Table):
@@ -267,15 +270,20 @@ def load(path: Path) -> Config:
 
 def parse(text: str, path: Path) -> Config:
     """Check the text of a file that lies, or would lie, at `path`. Raises `ConfigError`."""
+    return read_table(Config, text, path)
+
+
+def read_table(kind: type[Kind], text: str, path: Path, error: type[ConfigError] = ConfigError) -> Kind:
+    """Check a TOML text against any table. Raises `error`, each line of which names `path` and the key."""
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as err:
-        raise ConfigError(f"{path}: is not TOML: {err}") from err
+        raise error(f"{path}: is not TOML: {err}") from err
     try:
-        return Config.model_validate(table, context={"folder": path.parent})
+        return kind.model_validate(table, context={"folder": path.parent})
     except ValidationError as err:
-        complaints = [_complaint(error) for error in err.errors(include_url=False)]
-        raise ConfigError("\n".join(f"{path}: {complaint}" for complaint in complaints)) from err
+        complaints = [_complaint(kind, complaint) for complaint in err.errors(include_url=False)]
+        raise error("\n".join(f"{path}: {complaint}" for complaint in complaints)) from err
 
 
 def changed(config: Config) -> dict[str, Any]:
@@ -301,13 +309,13 @@ def _tables(annotation: object) -> Iterator[type[Table]]:
         yield from _tables(inner)
 
 
-def _complaint(error: ErrorDetails) -> str:
+def _complaint(root: type[Table], error: ErrorDetails) -> str:
     tags = {"folder", "watch", "synthetic", "opencv", "mqtt", "jsonl"}
     where = [part for part in error["loc"] if part not in tags]
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).lstrip(".")
     match error["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(where[-1]), _known_keys(error["loc"]), n=1)
+            near = difflib.get_close_matches(str(where[-1]), _known_keys(root, error["loc"]), n=1)
             return f"{key}: unknown key" + (f"; did you mean '{near[0]}'?" if near else "; remove it")
         case "missing":
             return f"{key}: is missing; add it"
@@ -319,9 +327,9 @@ def _complaint(error: ErrorDetails) -> str:
     return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]} (got {error['input']!r:.80})"
 
 
-def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+def _known_keys(root: type[Table], loc: tuple[int | str, ...]) -> list[str]:
     """The keys that the table at `loc` has; for a table of several kinds, those of the kind that is named."""
-    tables: list[type[Table]] = [Config]
+    tables: list[type[Table]] = [root]
     for part in loc[:-1]:
         if isinstance(part, int):
             continue
