@@ -1,1 +1,29 @@
-"""Where frames come from: one file for each kind of source."""
+"""Where frames come from: one file a kind of source, and its library is loaded only where it is used."""
+
+from typing import assert_never
+
+from edge.config import FolderSource, OpenCVSource, SourceConfig, SyntheticSource, WatchSource
+from edge.types import Source
+
+
+def open_source(config: SourceConfig) -> Source:
+    """The configured source, not yet entered. Raises `ConfigError` where a setting cannot be used."""
+    match config:
+        case FolderSource():
+            from edge.sources.folder import Folder  # noqa: PLC0415 - loaded only where it is used
+
+            return Folder(config)
+        case WatchSource():
+            from edge.sources.watch import Watch  # noqa: PLC0415
+
+            return Watch(config)
+        case SyntheticSource():
+            from edge.sources.synthetic import Synthetic  # noqa: PLC0415
+
+            return Synthetic(config)
+        case OpenCVSource():
+            from edge.sources.opencv import OpenCV  # noqa: PLC0415
+
+            return OpenCV(config)
+        case _:
+            assert_never(config)
