@@ -1,38 +1,13 @@
-"""The settings: TOML read into frozen models. Defaults stand here and nowhere else.
+"""The settings of a station. Defaults stand here and nowhere else."""
 
-Every complaint starts with the file and the key's path. Relative paths start at the file's folder.
-"""
-
-import difflib
-import os
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
-from pydantic_core import ErrorDetails
+from pydantic import Field
 
-from edge.errors import ConfigError
+from edge.table import FilePath, Fraction, Segment, Table, read_table, read_text
 
-
-def _from_the_files_folder(path: Path, info: ValidationInfo) -> Path:
-    return (info.context or {}).get("folder", Path()) / path.expanduser()
-
-
-FilePath = Annotated[Path, AfterValidator(_from_the_files_folder)]
-Segment = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[int, int]
-
-
-class Table(BaseModel):
-    """A table of the file. Unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-Kind = TypeVar("Kind", bound=Table)
 
 
 class Station(Table):
@@ -56,7 +31,9 @@ class FolderSource(Table):
 
     type: Literal["folder"]
     path: FilePath = Field(description="A folder, or a file name with * and ? in its last part.")
-    rate_hz: float = Field(0.0, ge=0, le=1000, description="Pictures a second; 0 is as fast as they are judged.")
+    rate_hz: float = Field(
+        0.0, ge=0, le=1000, description="Pictures a second; 0 is as fast as they are judged."
+    )
     loop: bool = Field(False, description="Start again after the last picture.")
     order: Literal["name", "modified", "shuffled"] = Field(
         "name", description="Order of the files; 'shuffled' is the same every time."
@@ -74,7 +51,8 @@ class WatchSource(Table):
     settle_s: float = Field(0.5, gt=0, le=60, description="A file is complete when unchanged for so long.")
     poll_s: float = Field(0.1, gt=0, le=60, description="How often the folder is looked at.")
     done: Literal["move", "delete"] = Field(
-        "move", description="What happens to a picture whose result is safe: moved to 'done' below path, or deleted."
+        "move",
+        description="What happens to a picture whose result is safe: moved to 'done' below path, or deleted.",
     )
     part_id_pattern: str = Field(
         r"(?P<part_id>.+)", description="Regular expression on the file name without its ending."
@@ -99,7 +77,9 @@ class OpenCVSource(Table):
     type: Literal["opencv"]
     device: str = Field(description="/dev/videoN, rtsp://… or a video file.")
     width: int = Field(0, ge=0, le=16384, description="Wanted frame width in pixels; 0 is the camera's own.")
-    height: int = Field(0, ge=0, le=16384, description="Wanted frame height in pixels; 0 is the camera's own.")
+    height: int = Field(
+        0, ge=0, le=16384, description="Wanted frame height in pixels; 0 is the camera's own."
+    )
     rate_hz: float = Field(0.0, ge=0, le=1000, description="Wanted frames a second; 0 is the camera's own.")
     exposure_time_us: int | None = Field(
         None, gt=0, description="Fixed exposure in microseconds; none locks what the camera has settled on."
@@ -109,7 +89,9 @@ class OpenCVSource(Table):
     )
     lock_s: float = Field(2.0, ge=0, le=60, description="How long the camera may settle before it is locked.")
     timeout_s: float = Field(5.0, gt=0, le=120, description="No frame for so long is a fault.")
-    reconnect_s: float = Field(30.0, gt=0, le=3600, description="Longest pause between attempts to reconnect.")
+    reconnect_s: float = Field(
+        30.0, gt=0, le=3600, description="Longest pause between attempts to reconnect."
+    )
     triggered: bool = Field(False, description="Each frame is a part of its own, and none may be dropped.")
 
 
@@ -121,23 +103,29 @@ SourceConfig = Annotated[
 class Rectangle(Table):
     """A rectangle in frame pixels; the maximum is exclusive."""
 
-    x_min: int = Field(ge=0)
-    y_min: int = Field(ge=0)
-    x_max: int = Field(gt=0)
-    y_max: int = Field(gt=0)
+    x_min: int = Field(ge=0, description="Left edge in pixels.")
+    y_min: int = Field(ge=0, description="Upper edge in pixels.")
+    x_max: int = Field(gt=0, description="First column to the right of it.")
+    y_max: int = Field(gt=0, description="First row below it.")
 
 
 class Rules(Table):
     """From scores to a verdict."""
 
-    fail_at: float = Field(1.0, gt=0, description="Anomaly score at or over which a frame fails; 1.0 is as taught.")
+    fail_at: float = Field(
+        1.0, gt=0, description="Anomaly score at or over which a frame fails; 1.0 is as taught."
+    )
     pass_below: float | None = Field(
-        None, gt=0, description="Anomaly score under which a frame passes; none: as taught. Between: inconclusive."
+        None,
+        gt=0,
+        description="Anomaly score under which a frame passes; none: as taught. Between: inconclusive.",
     )
     hysteresis: float = Field(
         0.0, ge=0, description="A part that has failed stays failed until its score is so far under fail_at."
     )
-    min_area_px: float = Field(0.0, ge=0, description="Smaller regions, in square frame pixels, are not defects.")
+    min_area_px: float = Field(
+        0.0, ge=0, description="Smaller regions, in square frame pixels, are not defects."
+    )
     ignore: list[list[Point]] = Field([], description="Polygons in frame pixels where nothing counts.")
     good_labels: list[str] = Field([], description="For classification: the labels that pass.")
     min_probability: Fraction = Field(
@@ -154,8 +142,12 @@ class Check(Table):
     polygon: list[Point] = Field([], description="Polygon in frame pixels; nothing outside it counts.")
     rules: Rules = Field(Rules(), description="From scores to a verdict.")
     delegate: Literal["cpu", "external"] = Field("cpu", description="What runs the model.")
-    delegate_library: FilePath | None = Field(None, description="For 'external': the delegate's shared library.")
-    delegate_options: dict[str, str] = Field({}, description="For 'external': options, as the library names them.")
+    delegate_library: FilePath | None = Field(
+        None, description="For 'external': the delegate's shared library."
+    )
+    delegate_options: dict[str, str] = Field(
+        {}, description="For 'external': options, as the library names them."
+    )
     threads: int = Field(1, ge=1, le=64, description="Threads of the CPU delegate.")
 
 
@@ -173,9 +165,15 @@ class Quality(Table):
 
     min_brightness: float | None = Field(None, ge=0, le=255, description="Mean grey level, 0 to 255.")
     max_brightness: float | None = Field(None, ge=0, le=255, description="Mean grey level, 0 to 255.")
-    min_sharpness: float | None = Field(None, ge=0, description="Variance of the Laplacian of the reduced picture.")
-    min_contrast: float | None = Field(None, ge=0, description="Standard deviation of grey levels; less is a blocked lens.")
-    frozen_after: int = Field(3, ge=0, description="So many pictures in a row without any change: frozen. 0 is off.")
+    min_sharpness: float | None = Field(
+        None, ge=0, description="Variance of the Laplacian of the reduced picture."
+    )
+    min_contrast: float | None = Field(
+        None, ge=0, description="Standard deviation of grey levels; less is a blocked lens."
+    )
+    frozen_after: int = Field(
+        3, ge=0, description="So many pictures in a row without any change: frozen. 0 is off."
+    )
     enabled: bool = Field(True, description="Off: every picture is judged.")
 
 
@@ -184,10 +182,16 @@ class Outbox(Table):
 
     max_mb: float = Field(512.0, gt=0, description="Records not yet delivered may use so many megabytes.")
     max_age_h: float = Field(720.0, gt=0, description="… and be so many hours old.")
-    min_free_mb: float = Field(200.0, ge=0, description="… and must leave so many megabytes of the disk free.")
-    keep_acknowledged_mb: float = Field(64.0, ge=0, description="Delivered records are kept for replay up to so many megabytes …")
+    min_free_mb: float = Field(
+        200.0, ge=0, description="… and must leave so many megabytes of the disk free."
+    )
+    keep_acknowledged_mb: float = Field(
+        64.0, ge=0, description="Delivered records are kept for replay up to so many megabytes …"
+    )
     keep_acknowledged_h: float = Field(24.0, ge=0, description="… and so many hours.")
-    backlog_rate_hz: float = Field(200.0, gt=0, description="Old records are sent at most so many a second, after live ones.")
+    backlog_rate_hz: float = Field(
+        200.0, gt=0, description="Old records are sent at most so many a second, after live ones."
+    )
 
 
 class Evidence(Table):
@@ -195,7 +199,9 @@ class Evidence(Table):
 
     enabled: bool = Field(True, description="Off: no pictures are kept.")
     budget_mb: float = Field(2048.0, gt=0, description="All evidence together may use so many megabytes.")
-    min_free_mb: float = Field(500.0, ge=0, description="… and must leave so many megabytes of the disk free.")
+    min_free_mb: float = Field(
+        500.0, ge=0, description="… and must leave so many megabytes of the disk free."
+    )
     pass_rate: Fraction = Field(0.05, description="Share of passed parts that are kept, drawn at random.")
     jpeg_quality: int = Field(90, ge=30, le=100, description="Of the picture of the part.")
 
@@ -207,15 +213,25 @@ class MqttSink(Table):
     host: str = Field("localhost", min_length=1, description="Name or address of the broker.")
     port: int = Field(1883, ge=1, le=65535, description="1883, or 8883 with TLS.")
     transport: Literal["tcp", "websockets"] = Field("tcp", description="How the broker is reached.")
-    keepalive_s: int = Field(30, ge=5, le=3600, description="The broker misses us after one and a half of it.")
+    keepalive_s: int = Field(
+        30, ge=5, le=3600, description="The broker misses us after one and a half of it."
+    )
     username: str | None = Field(None, description="User name at the broker.")
-    password_file: FilePath | None = Field(None, description="File that holds the password, or a credential's name.")
+    password_file: FilePath | None = Field(
+        None, description="File that holds the password, or a credential's name."
+    )
     tls: bool = Field(False, description="Encrypt, and check the broker's certificate and name.")
-    ca_file: FilePath | None = Field(None, description="Certificates that sign the broker's; none: the system's.")
+    ca_file: FilePath | None = Field(
+        None, description="Certificates that sign the broker's; none: the system's."
+    )
     cert_file: FilePath | None = Field(None, description="Certificate of this device.")
     key_file: FilePath | None = Field(None, description="Private key of this device; not readable by others.")
-    insecure_skip_hostname_check: bool = Field(False, description="Accept any name in the broker's certificate.")
-    window: int = Field(8, ge=1, le=64, description="Unacknowledged messages at most; the broker may want fewer.")
+    insecure_skip_hostname_check: bool = Field(
+        False, description="Accept any name in the broker's certificate."
+    )
+    window: int = Field(
+        8, ge=1, le=64, description="Unacknowledged messages at most; the broker may want fewer."
+    )
     batch: int = Field(1, ge=1, le=500, description="Results in one message; over 1 the payload is an array.")
     ack_timeout_s: float = Field(20.0, gt=0, le=300, description="No acknowledgement for so long: reconnect.")
     commands: bool = Field(True, description="Listen to commands on cmd/…")
@@ -236,12 +252,22 @@ class Health(Table):
     """How the daemon watches itself."""
 
     telemetry_s: float = Field(10.0, gt=0, le=3600, description="Seconds between telemetry messages.")
-    stage_limit_s: float = Field(10.0, gt=0, le=600, description="A stage busy for longer is stuck: systemd restarts us.")
-    drain_s: float = Field(5.0, ge=0, le=300, description="On stopping: how long reports may still be delivered.")
-    max_capture_errors: int = Field(0, ge=0, description="So many faults of the camera in a row end the process; 0: never.")
-    max_inference_errors: int = Field(5, ge=1, description="So many faults of the model in a row end the process.")
+    stage_limit_s: float = Field(
+        10.0, gt=0, le=600, description="A stage busy for longer is stuck: systemd restarts us."
+    )
+    drain_s: float = Field(
+        5.0, ge=0, le=300, description="On stopping: how long reports may still be delivered."
+    )
+    max_capture_errors: int = Field(
+        0, ge=0, description="So many faults of the camera in a row end the process; 0: never."
+    )
+    max_inference_errors: int = Field(
+        5, ge=1, description="So many faults of the model in a row end the process."
+    )
     max_temperature_c: float = Field(80.0, gt=0, le=120, description="Hotter than this is degraded.")
-    prometheus_port: int = Field(0, ge=0, le=65535, description="Metrics on this port of 127.0.0.1; 0 is off.")
+    prometheus_port: int = Field(
+        0, ge=0, le=65535, description="Metrics on this port of 127.0.0.1; 0 is off."
+    )
 
 
 class Config(Table):
@@ -259,13 +285,7 @@ class Config(Table):
 
 def load(path: Path) -> Config:
     """Read and check a file. Raises `ConfigError` that names the file, the key, and what to do."""
-    try:
-        text = path.read_bytes().decode()
-    except OSError as err:
-        raise ConfigError(f"{path}: cannot be read: {err.strerror or err}") from err
-    except UnicodeDecodeError as err:
-        raise ConfigError(f"{path}: is not UTF-8 text (byte {err.start})") from err
-    return parse(text, path)
+    return parse(read_text(path), path)
 
 
 def parse(text: str, path: Path) -> Config:
@@ -273,99 +293,6 @@ def parse(text: str, path: Path) -> Config:
     return read_table(Config, text, path)
 
 
-def read_table(kind: type[Kind], text: str, path: Path, error: type[ConfigError] = ConfigError) -> Kind:
-    """Check a TOML text against any table. Raises `error`, each line of which names `path` and the key."""
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as err:
-        raise error(f"{path}: is not TOML: {err}") from err
-    try:
-        return kind.model_validate(table, context={"folder": path.parent})
-    except ValidationError as err:
-        complaints = [_complaint(kind, complaint) for complaint in err.errors(include_url=False)]
-        raise error("\n".join(f"{path}: {complaint}" for complaint in complaints)) from err
-
-
 def changed(config: Config) -> dict[str, Any]:
     """The settings that are not at their defaults, nested as in the file."""
     return config.model_dump(mode="json", exclude_defaults=True)
-
-
-def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
-    """Every key's path, such as `outbox.max_mb`; a table in a list or a union counts for each of its kinds."""
-    for name, info in model.model_fields.items():
-        tables = list(_tables(info.annotation))
-        if not tables:
-            yield prefix + name
-        for table in tables:
-            yield from keys(table, f"{prefix}{name}.")
-
-
-def _tables(annotation: object) -> Iterator[type[Table]]:
-    if isinstance(annotation, type) and issubclass(annotation, Table):
-        yield annotation
-        return
-    for inner in getattr(annotation, "__args__", ()):
-        yield from _tables(inner)
-
-
-def _complaint(root: type[Table], error: ErrorDetails) -> str:
-    tags = {"folder", "watch", "synthetic", "opencv", "mqtt", "jsonl"}
-    where = [part for part in error["loc"] if part not in tags]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).lstrip(".")
-    match error["type"]:
-        case "extra_forbidden":
-            near = difflib.get_close_matches(str(where[-1]), _known_keys(root, error["loc"]), n=1)
-            return f"{key}: unknown key" + (f"; did you mean '{near[0]}'?" if near else "; remove it")
-        case "missing":
-            return f"{key}: is missing; add it"
-        case "union_tag_not_found":
-            return f"{key}.type: is missing; add it"
-        case "union_tag_invalid":
-            wanted = error["ctx"]["expected_tags"]
-            return f"{key}.type: '{error['ctx']['tag']}' is unknown; use one of {wanted}"
-    return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]} (got {error['input']!r:.80})"
-
-
-def _known_keys(root: type[Table], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that the table at `loc` has; for a table of several kinds, those of the kind that is named."""
-    tables: list[type[Table]] = [root]
-    for part in loc[:-1]:
-        if isinstance(part, int):
-            continue
-        named = [table for table in tables if _kind(table) == part]
-        if named:
-            tables = named
-            continue
-        tables = [
-            inner
-            for table in tables
-            if part in table.model_fields
-            for inner in _tables(table.model_fields[str(part)].annotation)
-        ]
-    return [name for table in tables for name in table.model_fields]
-
-
-def _kind(table: type[Table]) -> str | None:
-    info = table.model_fields.get("type")
-    return info.annotation.__args__[0] if info is not None and info.annotation is not None else None  # type: ignore[union-attr]
-
-
-def read_secret(path: Path) -> str:
-    """The first line of a secret's file.
-
-    A bare name is looked for among systemd's credentials first. Raises `ConfigError` where the file is missing,
-    or where others may read it.
-    """
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and (Path(credentials) / path.name).exists():
-        path = Path(credentials) / path.name
-    try:
-        mode = path.stat().st_mode
-        if mode & 0o007:
-            raise ConfigError(f"{path}: is readable by everyone; run 'chmod o-rwx {path}'")
-        return path.read_text().splitlines()[0].strip()
-    except OSError as err:
-        raise ConfigError(f"{path}: cannot be read: {err.strerror or err}") from err
-    except (IndexError, UnicodeDecodeError) as err:
-        raise ConfigError(f"{path}: holds no text; put the secret on its first line") from err

@@ -20,7 +20,7 @@ from edge.judge.rules import Limits, judge
 from edge.judge.vote import Vote, worst
 from edge.mailbox import Closed, Mailbox
 from edge.message import Report
-from edge.preprocess.quality import QualityGate
+from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 from edge.service import Crew, Trouble
 from edge.types import (
@@ -55,6 +55,8 @@ class Model(Protocol):
     @property
     def limits(self) -> Limits: ...
     @property
+    def quality(self) -> QualityLimits: ...
+    @property
     def identity(self) -> ModelIdentity: ...
     def run(self, prepared: Prepared) -> Any:
         """The model's outputs. Raises `InferenceError`."""
@@ -62,6 +64,10 @@ class Model(Protocol):
 
     def decode(self, outputs: Any, prepared: Prepared) -> Prediction:
         """What the outputs mean. Raises `InferenceError`."""
+        ...
+
+    def fall_back(self, reason: str) -> None:
+        """Go on with the CPU, and say why in every report."""
         ...
 
 
@@ -98,7 +104,9 @@ def capture(source: Source, frames: Mailbox[Frame | Miss], crew: Crew, max_error
         except CaptureError as err:
             trouble.failed(err)
             if 0 < max_errors <= trouble.failures:
-                raise DeviceError(f"{source.name}: {trouble.failures} faults in a row; the last: {err}") from err
+                raise DeviceError(
+                    f"{source.name}: {trouble.failures} faults in a row; the last: {err}"
+                ) from err
             if err.part_id is None:
                 continue
             frame = missed(source.name, getattr(source, "sequence", 0), str(err), err.part_id)
@@ -109,7 +117,11 @@ def capture(source: Source, frames: Mailbox[Frame | Miss], crew: Crew, max_error
 
 
 def make_ready(
-    frames: Mailbox[Frame | Miss], ready: Mailbox[Ready], gate: QualityGate, checks: Sequence[Check], crew: Crew
+    frames: Mailbox[Frame | Miss],
+    ready: Mailbox[Ready],
+    gate: QualityGate,
+    checks: Sequence[Check],
+    crew: Crew,
 ) -> None:
     """Everything before the inference; it overlaps the inference of the frame before."""
     for frame in _each(frames, "prepare", crew):
@@ -146,7 +158,7 @@ def inspect(
             accept(part)
         for check in checks:
             if check.faults >= max_errors:
-                raise DeviceError(f"check {check.config.name}: the model failed {check.faults} times in a row")
+                fall_back(check)
     part = vote.flush()
     if part is not None:
         accept(part)
@@ -159,7 +171,9 @@ def judge_frame(ready: Ready, checks: Sequence[Check]) -> Inspection:
         return Inspection(frame, (), Decision(Verdict.ERROR, (frame.reason,)), {})
     if ready.unfit:
         return Inspection(frame, (), Decision(Verdict.INCONCLUSIVE, ready.unfit), ready.stage_ms)
-    findings = tuple(judge_view(view, check, frame.part_id) for view, check in zip(ready.views, checks, strict=True))
+    findings = tuple(
+        judge_view(view, check, frame.part_id) for view, check in zip(ready.views, checks, strict=True)
+    )
     stage_ms = dict(ready.stage_ms)
     for finding in findings:
         for stage, ms in finding.stage_ms.items():
@@ -186,6 +200,15 @@ def judge_view(view: Prepared | InferenceError, check: Check, part_id: str | Non
     check.failing, check.part_id = decision.verdict is Verdict.FAIL, part_id
     check.faults = check.faults + 1 if decision.verdict is Verdict.ERROR else 0
     return Finding(check.config.name, decision, check.model.identity, prediction, stopwatch.laps_ms)
+
+
+def fall_back(check: Check) -> None:
+    """Go on without the delegate that keeps failing; where there is none, raise `DeviceError`."""
+    reason = f"the model failed {check.faults} times in a row"
+    if check.model.identity.delegate == "cpu":
+        raise DeviceError(f"check {check.config.name}: {reason}")
+    check.model.fall_back(reason)
+    check.faults = 0
 
 
 class EvidenceStore(Protocol):
