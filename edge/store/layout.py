@@ -1,0 +1,101 @@
+"""How evidence lies in its folder: the names of the files, and what can be read from them.
+
+folder/epoch/000000000042-fail.jpg       the whole frame
+folder/epoch/000000000042-fail-map.jpg   the same, smaller, with its heat map, where there is one
+folder/epoch/000000000042-fail.json      the report: the last to be written, so that where it is, all is
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.store import atomic
+from edge.types import Verdict
+
+PICTURE, MAP, REPORT = ".jpg", "-map.jpg", ".json"
+BLOCK_BYTES = 4096
+"""Files are counted in whole blocks: many small ones use more of a disk than their lengths say."""
+
+_EPOCH = re.compile(r"[A-Za-z0-9_-]+")
+_FILE = re.compile(r"(\d{12})-(pass|fail|inconclusive|error)(\.jpg|-map\.jpg|\.json)")
+_RECORD_ID = re.compile(r"[^/]+/([A-Za-z0-9_-]+)/(\d{1,12})")
+
+
+class Part(NamedTuple):
+    """Whose evidence it is; parts of one epoch sort by age."""
+
+    seq: int
+    verdict: Verdict
+
+    def file(self, kind: str) -> str:
+        """The name of its `PICTURE`, `MAP` or `REPORT`."""
+        return f"{self.seq:012d}-{self.verdict}{kind}"
+
+
+class Epoch(NamedTuple):
+    """What one epoch's folder holds. `latest` is the time of its newest file, in seconds since 1970."""
+
+    latest: float
+    folder: Path
+    size_bytes: dict[Part, int]
+
+
+def look_through(folder: Path) -> list[Epoch]:
+    """Every epoch's whole parts, the oldest epoch first; remains of parts that are not whole are removed.
+
+    Files that are not evidence are left alone. Takes 0.5 s for 100,000 files. Raises `OSError`.
+    """
+    with os.scandir(folder) as entries:
+        folders = [
+            Path(entry.path)
+            for entry in entries
+            if entry.is_dir(follow_symlinks=False) and _EPOCH.fullmatch(entry.name)
+        ]
+    return sorted((_epoch(path) for path in folders), key=lambda epoch: epoch.latest)
+
+
+def names_after(folder: Path, seq: int) -> list[Path]:
+    """The files of one epoch's folder that belong to parts after `seq`. Raises `OSError`."""
+    names = os.listdir(folder)  # noqa: PTH208 - 100,000 names in 40 ms, as Paths in 400
+    return [folder / name for name in names if (match := _FILE.fullmatch(name)) and int(match[1]) > seq]
+
+
+def find(folder: Path, record_id: str, kind: str) -> Path | None:
+    """The file of a record by its id (device/epoch/seq), which may be anybody's; None where there is none."""
+    match = _RECORD_ID.fullmatch(record_id)
+    if match is None:
+        return None
+    for verdict in Verdict:
+        part = Part(int(match[2]), verdict)
+        if (folder / match[1] / part.file(REPORT)).exists():
+            path = folder / match[1] / part.file(kind)
+            return path if path.exists() else None
+    return None
+
+
+def size_on_disk(length_bytes: int) -> int:
+    """What a file of this length uses of the disk, in bytes."""
+    return -(-length_bytes // BLOCK_BYTES) * BLOCK_BYTES
+
+
+def _epoch(folder: Path) -> Epoch:
+    latest = 0.0
+    sizes: dict[Part, int] = {}
+    whole: set[Part] = set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(atomic.UNFINISHED):
+                Path(entry.path).unlink(missing_ok=True)
+            elif match := _FILE.fullmatch(entry.name):
+                status = entry.stat(follow_symlinks=False)
+                part = Part(int(match[1]), Verdict(match[2]))
+                sizes[part] = sizes.get(part, 0) + size_on_disk(status.st_size)
+                latest = max(latest, status.st_mtime)
+                if match[3] == REPORT:
+                    whole.add(part)
+    for part in sizes.keys() - whole:
+        for kind in (PICTURE, MAP):
+            (folder / part.file(kind)).unlink(missing_ok=True)
+        del sizes[part]
+    return Epoch(latest, folder, sizes)
