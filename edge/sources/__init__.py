@@ -10,19 +10,19 @@ def open_source(config: SourceConfig) -> Source:
     """The configured source, not yet entered. Raises `ConfigError` where a setting cannot be used."""
     match config:
         case FolderSource():
-            from edge.sources.folder import Folder  # noqa: PLC0415 - loaded only where it is used
+            from edge.sources.folder import Folder
 
             return Folder(config)
         case WatchSource():
-            from edge.sources.watch import Watch  # noqa: PLC0415
+            from edge.sources.watch import Watch
 
             return Watch(config)
         case SyntheticSource():
-            from edge.sources.synthetic import Synthetic  # noqa: PLC0415
+            from edge.sources.synthetic import Synthetic
 
             return Synthetic(config)
         case OpenCVSource():
-            from edge.sources.opencv import OpenCV  # noqa: PLC0415
+            from edge.sources.opencv import OpenCV
 
             return OpenCV(config)
         case _:
