@@ -148,6 +148,8 @@ class EvidenceStore:
         if self._shelf is None:
             shelf = Shelf()
             for epoch in layout.look_through(self._folder):
+                for file in epoch.remains:
+                    file.unlink(missing_ok=True)
                 for part, size_bytes in sorted(epoch.size_bytes.items()):
                     shelf.add(epoch.folder.name, part, size_bytes)
             self._shelf = shelf

@@ -34,18 +34,19 @@ class Part(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """What one epoch's folder holds. `latest` is the time of its newest file, in seconds since 1970."""
+    """What one epoch's folder holds. `latest` is the time of its newest file, in seconds since 1970.
+
+    `remains` are files of parts that are being written, or never were to the end.
+    """
 
     latest: float
     folder: Path
     size_bytes: dict[Part, int]
+    remains: list[Path]
 
 
 def look_through(folder: Path) -> list[Epoch]:
-    """Every epoch's whole parts, the oldest epoch first; remains of parts that are not whole are removed.
-
-    Files that are not evidence are left alone. Takes 0.5 s for 100,000 files. Raises `OSError`.
-    """
+    """Every epoch's whole parts, the oldest epoch first. Takes 0.5 s for 100,000 files. Raises `OSError`."""
     with os.scandir(folder) as entries:
         folders = [
             Path(entry.path)
@@ -82,11 +83,12 @@ def size_on_disk(length_bytes: int) -> int:
 def _epoch(folder: Path) -> Epoch:
     latest = 0.0
     sizes: dict[Part, int] = {}
+    remains: list[Path] = []
     whole: set[Part] = set()
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(atomic.UNFINISHED):
-                Path(entry.path).unlink(missing_ok=True)
+                remains.append(Path(entry.path))
             elif match := _FILE.fullmatch(entry.name):
                 status = entry.stat(follow_symlinks=False)
                 part = Part(int(match[1]), Verdict(match[2]))
@@ -95,7 +97,6 @@ def _epoch(folder: Path) -> Epoch:
                 if match[3] == REPORT:
                     whole.add(part)
     for part in sizes.keys() - whole:
-        for kind in (PICTURE, MAP):
-            (folder / part.file(kind)).unlink(missing_ok=True)
+        remains += [folder / part.file(kind) for kind in (PICTURE, MAP)]
         del sizes[part]
-    return Epoch(latest, folder, sizes)
+    return Epoch(latest, folder, sizes, remains)
