@@ -1,5 +1,6 @@
 """The settings of a station. Defaults stand here and nowhere else."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,11 +19,13 @@ class Station(Table):
     line: Segment = Field("line", description="Production line; a segment of every topic.")
     device: Segment = Field("station", description="This station; unique on its line.")
     state_dir: FilePath = Field(
-        Path("/var/lib/edge-inspect"), description="Folder for the outbox and the evidence; must be writable."
+        default_factory=lambda: Path(os.environ.get("STATE_DIRECTORY", "/var/lib/edge-inspect")),
+        description="Folder for the outbox and the evidence; systemd's StateDirectory where it gives one.",
     )
 
     @property
     def base_topic(self) -> str:
+        """The segments of every topic of this station, from the prefix to the device."""
         return "/".join([*self.prefix, self.site, self.line, self.device])
 
 
@@ -34,7 +37,7 @@ class FolderSource(Table):
     rate_hz: float = Field(
         0.0, ge=0, le=1000, description="Pictures a second; 0 is as fast as they are judged."
     )
-    loop: bool = Field(False, description="Start again after the last picture.")
+    loop: bool = Field(default=False, description="Start again after the last picture.")
     order: Literal["name", "modified", "shuffled"] = Field(
         "name", description="Order of the files; 'shuffled' is the same every time."
     )
@@ -92,7 +95,9 @@ class OpenCVSource(Table):
     reconnect_s: float = Field(
         30.0, gt=0, le=3600, description="Longest pause between attempts to reconnect."
     )
-    triggered: bool = Field(False, description="Each frame is a part of its own, and none may be dropped.")
+    triggered: bool = Field(
+        default=False, description="Each frame is a part of its own, and none may be dropped."
+    )
 
 
 SourceConfig = Annotated[
@@ -172,9 +177,9 @@ class Quality(Table):
         None, ge=0, description="Standard deviation of grey levels; less is a blocked lens."
     )
     frozen_after: int = Field(
-        3, ge=0, description="So many pictures in a row without any change: frozen. 0 is off."
+        2, ge=0, description="So many pictures in a row without any difference: frozen. 0 is off."
     )
-    enabled: bool = Field(True, description="Off: every picture is judged.")
+    enabled: bool = Field(default=True, description="Off: every picture is judged.")
 
 
 class Outbox(Table):
@@ -197,7 +202,7 @@ class Outbox(Table):
 class Evidence(Table):
     """Pictures that are kept."""
 
-    enabled: bool = Field(True, description="Off: no pictures are kept.")
+    enabled: bool = Field(default=True, description="Off: no pictures are kept.")
     budget_mb: float = Field(2048.0, gt=0, description="All evidence together may use so many megabytes.")
     min_free_mb: float = Field(
         500.0, ge=0, description="… and must leave so many megabytes of the disk free."
@@ -220,7 +225,7 @@ class MqttSink(Table):
     password_file: FilePath | None = Field(
         None, description="File that holds the password, or a credential's name."
     )
-    tls: bool = Field(False, description="Encrypt, and check the broker's certificate and name.")
+    tls: bool = Field(default=False, description="Encrypt, and check the broker's certificate and name.")
     ca_file: FilePath | None = Field(
         None, description="Certificates that sign the broker's; none: the system's."
     )
@@ -234,8 +239,10 @@ class MqttSink(Table):
     )
     batch: int = Field(1, ge=1, le=500, description="Results in one message; over 1 the payload is an array.")
     ack_timeout_s: float = Field(20.0, gt=0, le=300, description="No acknowledgement for so long: reconnect.")
-    commands: bool = Field(True, description="Listen to commands on cmd/…")
-    last_fail_image: bool = Field(True, description="Publish a small picture of the last part that failed.")
+    commands: bool = Field(default=True, description="Listen to commands on cmd/…")
+    last_fail_image: bool = Field(
+        default=True, description="Publish a small picture of the last part that failed."
+    )
 
 
 class JsonlSink(Table):

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
-from edge.types import Finding, Frame, Inspection, Verdict
+from edge.types import Finding, Frame, Inspection, ModelIdentity, Verdict
 
 RESULT = "edge.result/1"
 EVENT = "edge.event/1"
@@ -22,6 +22,7 @@ MODEL = "edge.model/1"
 CONFIG = "edge.config/1"
 REPLY = "edge.reply/1"
 IMAGE_CHUNK = "edge.image/1"
+SCHEMAS = (RESULT, EVENT, GAP, INFO, STATUS, TELEMETRY, LAST, MODEL, CONFIG, REPLY, IMAGE_CHUNK)
 
 JSON = Mapping[str, Any]
 
@@ -63,9 +64,11 @@ class Stamp:
 
     @property
     def id(self) -> str:
+        """The record's name: `device/epoch/seq`."""
         return f"{self.device}/{self.epoch}/{self.seq}"
 
     def fields(self) -> dict[str, Any]:
+        """The fields as they stand in the record."""
         return {
             "id": self.id,
             "ts": timestamp(self.at),
@@ -88,10 +91,12 @@ class Report:
     body: JSON
 
     def to_json(self) -> dict[str, Any]:
+        """The whole message."""
         return {"schema": RESULT, **self.stamp.fields(), **self.body}
 
     @property
     def verdict(self) -> Verdict:
+        """The verdict of the part."""
         return Verdict(self.body["verdict"])
 
 
@@ -111,19 +116,35 @@ def describe(inspection: Inspection, recipe: str) -> dict[str, Any]:
             "name": frame.camera,
             "captured_at": timestamp(frame.captured_at),
             "captured_ns": frame.captured_ns,
-            **({"trigger": frame.trigger, "controls": dict(frame.controls)} if isinstance(frame, Frame) else {}),
+            **(
+                {"trigger": frame.trigger, "controls": dict(frame.controls)}
+                if isinstance(frame, Frame)
+                else {}
+            ),
         },
         "truth": None
         if frame.truth is None
-        else [{"label": defect.label, "box": [round(edge, 1) for edge in defect.box]} for defect in frame.truth],
+        else [
+            {"label": defect.label, "box": [round(edge, 1) for edge in defect.box]} for defect in frame.truth
+        ],
         "stage_ms": {stage: round(ms, 3) for stage, ms in inspection.stage_ms.items()},
     }
 
 
 def last(report: Report) -> dict[str, Any]:
     """The flat scalars of a report, for dashboards that read only flat JSON: topic `result/last`."""
-    flat = {key: report.body[key] for key in ("part_id", "sequence", "recipe", "verdict", "score", "label")}
-    return {"schema": LAST, "id": report.stamp.id, "ts": timestamp(report.stamp.at), **flat}
+    return flat(report.to_json())
+
+
+def flat(record: JSON) -> dict[str, Any]:
+    """The same, from the JSON of a report."""
+    keys = ("id", "ts", "part_id", "sequence", "recipe", "verdict", "score", "label")
+    return {"schema": LAST, **{key: record[key] for key in keys}}
+
+
+def refusal(command: str, reason: str) -> dict[str, Any]:
+    """The answer to a command that is not done: topic `cmd/{name}/response`."""
+    return {"schema": REPLY, "command": command, "ok": False, "error": reason}
 
 
 def gap(stamp: Stamp, epoch: str, ranges: list[tuple[int, int]], reason: str) -> dict[str, Any]:
@@ -159,16 +180,19 @@ def _check(finding: Finding) -> dict[str, Any]:
             }
             for region in decision.regions
         ],
-        "model": None
-        if model is None
-        else {
-            "name": model.name,
-            "version": model.version,
-            "digest": model.digest,
-            "delegate": model.delegate,
-            "threads": model.threads,
-            "fallback": model.fallback,
-        },
+        "model": None if model is None else model_fields(model),
+    }
+
+
+def model_fields(model: ModelIdentity) -> dict[str, Any]:
+    """Which model it is and on what it runs, as every message says it."""
+    return {
+        "name": model.name,
+        "version": model.version,
+        "digest": model.digest,
+        "delegate": model.delegate,
+        "threads": model.threads,
+        "fallback": model.fallback,
     }
 
 

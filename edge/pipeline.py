@@ -6,7 +6,6 @@
 Each function that loops is the body of one thread; `edge.daemon` starts them and builds what they use.
 """
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from edge.judge.rules import Limits, judge
 from edge.judge.vote import Vote, worst
 from edge.mailbox import Closed, Mailbox
 from edge.message import Report
+from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 from edge.service import Crew, Trouble
@@ -39,8 +39,6 @@ from edge.types import (
     Verdict,
 )
 
-log = logging.getLogger(__name__)
-
 Item = TypeVar("Item")
 
 ROWS_AT_ONCE = 64
@@ -51,13 +49,25 @@ class Model(Protocol):
     """A loaded bundle. Used by the inspect thread alone."""
 
     @property
-    def spec(self) -> InputSpec: ...
+    def spec(self) -> InputSpec:
+        """What the model gets to see of a frame."""
+        ...
+
     @property
-    def limits(self) -> Limits: ...
+    def limits(self) -> Limits:
+        """The taught limits of its score."""
+        ...
+
     @property
-    def quality(self) -> QualityLimits: ...
+    def quality(self) -> QualityLimits:
+        """What the taught pictures were like."""
+        ...
+
     @property
-    def identity(self) -> ModelIdentity: ...
+    def identity(self) -> ModelIdentity:
+        """Which model it is, and on what it runs now."""
+        ...
+
     def run(self, prepared: Prepared) -> Any:
         """The model's outputs. Raises `InferenceError`."""
         ...
@@ -73,8 +83,11 @@ class Model(Protocol):
 
 @dataclass(eq=False)
 class Check:
-    """One check of the recipe at work. `failing` (was the last frame of this part a
-    `fail`?) and `faults` (in a row) belong to the inspect thread."""
+    """One check of the recipe at work.
+
+    `failing` (was its last frame a `fail`?) and `faults` (in a row)
+    belong to the inspect thread.
+    """
 
     config: CheckConfig
     model: Model
@@ -93,9 +106,10 @@ class Ready:
     stage_ms: Mapping[str, float] = field(default_factory=dict)
 
 
-def capture(source: Source, frames: Mailbox[Frame | Miss], crew: Crew, max_errors: int) -> None:
+def capture(
+    source: Source, frames: Mailbox[Frame | Miss], crew: Crew, trouble: Trouble, max_errors: int
+) -> None:
     """Frames from the source, until it has no more. A part that went by unseen becomes a `Miss`."""
-    trouble = Trouble(source.name, log)
     while not crew.stopping.is_set():
         try:
             frame: Frame | Miss = source.read()
@@ -134,11 +148,12 @@ def prepare_frame(frame: Frame | Miss, gate: QualityGate, checks: Sequence[Check
     if isinstance(frame, Miss):
         return Ready(frame)
     stopwatch = Stopwatch()
-    unfit = gate.examine(frame)
+    pyramid = Pyramid(frame.image)
+    unfit = gate.examine(frame, pyramid)
     stopwatch.lap("quality")
     if unfit:
         return Ready(frame, unfit, stage_ms=stopwatch.laps_ms)
-    views = tuple(_view(frame, check) for check in checks)
+    views = tuple(_view(pyramid, check) for check in checks)
     stopwatch.lap("preprocess")
     return Ready(frame, (), views, stopwatch.laps_ms)
 
@@ -300,9 +315,9 @@ def unseen(frame: Frame | Miss) -> Frame | Miss:
     )
 
 
-def _view(frame: Frame, check: Check) -> Prepared | InferenceError:
+def _view(pyramid: Pyramid, check: Check) -> Prepared | InferenceError:
     try:
-        return prepare(frame.image, check.model.spec, check.config.roi, check.config.polygon)
+        return prepare(pyramid, check.model.spec, check.config.roi, check.config.polygon)
     except InferenceError as err:
         return err
 

@@ -69,25 +69,37 @@ class Crew:
 
 
 class Trouble:
-    """Logs when something breaks and when it mends, and not in between. For one thread."""
+    """Logs when something breaks and when it mends, and not in between. For one thread.
 
-    def __init__(self, what: str, logger: logging.Logger) -> None:
+    Args:
+        what: What may break.
+        logger: Whose words they are.
+        tell: Is told the reason whenever it changes, and None when all is well again.
+    """
+
+    def __init__(
+        self, what: str, logger: logging.Logger, tell: Callable[[str | None], None] = lambda _reason: None
+    ) -> None:
         self.what = what
         self.failures = 0
         self.reason: str | None = None
         self._log = logger
+        self._tell = tell
 
     def failed(self, error: object) -> None:
         """It did not work this time."""
         self.failures += 1
-        self.reason = str(error)
         if self.failures == 1:
             self._log.error("%s: %s", self.what, error)
+        if str(error) != self.reason:
+            self.reason = str(error)
+            self._tell(self.reason)
 
     def worked(self) -> None:
         """It worked this time."""
         if self.failures:
             self._log.warning("%s: well again after %d failures", self.what, self.failures)
+            self._tell(None)
         self.failures = 0
         self.reason = None
 

@@ -23,6 +23,7 @@ from edge.cli.progress import bar
 from edge.remote.listener import Listener
 
 BASE = "edge/proof/line/station"
+SHARE_OF_DAEMON = 0.6
 QUIET_S = 60.0
 """How long the last holes may take to be filled."""
 
@@ -38,26 +39,26 @@ class Peer:
     def start(self) -> None:
         """Start it."""
         with self._log.open("ab") as said:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=said, stderr=said
             )
 
     def kill(self) -> None:
         """Kill it without warning, and start it again, as systemd would."""
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.process.wait()
         self.kills += 1
         self.start()
 
     def end(self) -> None:
         """End it in peace."""
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=60)
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
 
     @property
     def ended(self) -> bool:
         """Whether it has ended by itself: it must not."""
-        return self._process.poll() is not None
+        return self.process.poll() is not None
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="edge-proof-", ignore_cleanup_errors=True) as folder:
-        figures = prove(Path(folder), options.kills, random.Random(options.seed))
+        figures = prove(Path(folder), options.kills, random.Random(options.seed))  # noqa: S311 - moments, not secrets
     text = (
         json.dumps(figures)
         if options.json
@@ -90,7 +91,7 @@ def prove(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     with bar() as progress:
         bundle = taught_bundle(folder, progress)
         broker = Peer(command, folder / "broker.log")
-        wait_for_port(port, broker._process, folder / "broker.log")
+        wait_for_port(port, broker.process, folder / "broker.log")
         listener = Listener("127.0.0.1", port, BASE)
         listener.wait_until_connected()
         station = Peer(
@@ -101,7 +102,7 @@ def prove(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
             sleep(rng.uniform(0.3, 3.0))
             if station.ended:
                 raise SystemExit(f"the daemon gave up: {(folder / 'station.log').read_text()[-2000:]}")
-            (station if rng.random() < 0.6 else broker).kill()
+            (station if rng.random() < SHARE_OF_DAEMON else broker).kill()
         progress("killing", kills, kills)
         sleep(3)
         station.end()
