@@ -71,6 +71,7 @@ def test_after_a_broker_was_killed_writing_goes_on(mosquitto: Mosquitto) -> None
     with a_sink(mosquitto.port) as sink:
         assert sink.write(rows(3)).trouble is None
         mosquitto.kill()
+        eventually(lambda: not sink.connected)
         with pytest.raises(DeliveryError):
             sink.write(rows(3))
         mosquitto.start()

@@ -80,6 +80,8 @@ class Connection:
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
         self._clean = first
+        self._options: socket.socket | None = None
+        """The same socket as paho's, for its options."""
         self._client = self._new_client()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -197,6 +199,8 @@ class Connection:
                 connected = self._client.socket()
                 if connected is not None:
                     connected.close()
+                if self._options is not None:
+                    self._options.close()
                 os.close(self._bell)
                 self._bell = -1
 
@@ -228,6 +232,10 @@ class Connection:
             not failed and hasattr(connected, "pending") and connected.fileno() >= 0 and connected.pending()
         ):
             failed = self._client.loop_read()
+        if len(self.window) and self._options is not None:
+            # A broker with Nagle's algorithm (mosquitto's default) holds the next PUBACK back until we
+            # acknowledge this one's packet, which the kernel puts off for 40 ms. It must be told each time.
+            self._options.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return failed
 
     def _look_at_the_clock(self) -> None:
@@ -250,6 +258,11 @@ class Connection:
             self.end("the broker closed the connection instead of accepting it; see its log")
 
     # paho's callbacks, all on the connection's thread with the window held. None of them may raise.
+
+    def _on_socket_open(self, _client: Client, _userdata: Any, connected: Any) -> None:
+        self._options = socket.socket(fileno=os.dup(connected.fileno()))
+        # Nagle's algorithm holds every second small packet back until the first is acknowledged.
+        self._options.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _on_connect(
         self,
@@ -326,7 +339,7 @@ class Connection:
         if delay is not None:
             delay.WillDelayInterval = _WILL_DELAY_S
         client.will_set(f"{peer.base}/{AVAILABILITY}", b"offline", qos=1, retain=True, properties=delay)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = self._on_socket_open
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -344,12 +357,6 @@ class Connection:
         """Wake the connection's thread where paho could not write everything at once."""
         if self._bell >= 0 and (always or self._client.want_write()):
             os.eventfd_write(self._bell, 1)
-
-
-def _send_at_once(_client: Client, _userdata: Any, connected: Any) -> None:
-    """Without Nagle's algorithm: it holds every second small packet back until the first is acknowledged."""
-    with socket.socket(fileno=os.dup(connected.fileno())) as same:
-        same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _new_properties(packet: int) -> Properties:
