@@ -55,6 +55,7 @@ class Board:
                 yield celsius / 1000
 
     def _pi_firmware(self) -> int | None:
+        # The first reading makes the kernel grumble once (deprecated), but hwmon knows of under-voltage alone.
         # soc/soc:firmware up to Raspberry Pi 4, soc@107c000000/soc@107c000000:firmware on 5.
         for path in self._platform.glob("soc*/soc*firmware/get_throttled"):
             return _number(path, base=16)

@@ -107,10 +107,14 @@ class Health(Meters):
             "uptime_s": round(self.uptime_s, 1),
             "parts": {verdict.value: parts.get(verdict.value, 0) for verdict in Verdict},
             "stages": self.stages(),
-            "rss_mb": round(self._board.rss_mb(), 1),
+            "rss_mb": round(self.rss_mb(), 1),
             "queue": self._queue(),
             "drops": self.labels("drops"),
         }
+
+    def rss_mb(self) -> float:
+        """Memory of this process that is in RAM, in MB."""
+        return self._board.rss_mb()
 
     def changed(self) -> bool:
         """Whether the status says something else than when this was last true: then it is to be published.
