@@ -1,0 +1,68 @@
+"""Golden pictures: what a bundle answers for them, and whether that is what it answered when it was taught."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from edge.errors import BundleError, CaptureError, InferenceError
+from edge.judge import anomaly
+from edge.model.bundle import Bundle
+from edge.model.manifest import Golden, Tolerance
+from edge.model.runner import Model
+from edge.preprocess.picture import decode
+from edge.preprocess.tensor import prepare
+from edge.types import Anomaly, Classification, Image, Prediction
+
+
+def replay(bundle: Bundle, model: Model) -> tuple[float, ...]:
+    """The scores of the bundle's golden pictures, in the manifest's order. Raises `BundleError`."""
+    # Also where there is none: a model that has never run is not sound.
+    score(model, np.zeros((model.spec.height, model.spec.width, 3), np.uint8))
+    return tuple(_replay(bundle, model, golden) for golden in bundle.manifest.golden)
+
+
+def check(bundle: Bundle, scores: Sequence[float]) -> None:
+    """Are these the scores that the manifest expects? Raises `BundleError` that names each picture that is off."""
+    expected = bundle.manifest.golden
+    if len(scores) != len(expected):
+        raise BundleError(f"{bundle.folder}: {len(scores)} scores for {len(expected)} golden pictures")
+    complaints = list(_complaints(expected, scores, bundle.manifest.tolerance))
+    if complaints:
+        raise BundleError(
+            "\n".join(f"{bundle.folder}: {complaint}; teach the bundle again" for complaint in complaints)
+        )
+
+
+def score(model: Model, picture: Image, label: str | None = None) -> float:
+    """The anomaly score of a picture, or the probability of `label`. Raises `InferenceError`."""
+    prepared = prepare(picture, model.spec)
+    return _score(model.decode(model.run(prepared), prepared), label)
+
+
+def _replay(bundle: Bundle, model: Model, golden: Golden) -> float:
+    path = bundle.folder / golden.file
+    try:
+        return score(model, decode(bundle.files[golden.file], str(path)), golden.label)
+    except CaptureError as err:
+        raise BundleError(f"{err}; copy the bundle again") from err
+    except InferenceError as err:
+        raise BundleError(f"{path}: {err}") from err
+
+
+def _score(prediction: Prediction, label: str | None) -> float:
+    match prediction:
+        case Anomaly():
+            return anomaly.score(prediction.anomaly_map[prediction.valid])
+        case Classification():
+            return dict(zip(prediction.labels, prediction.scores, strict=True)).get(label or "", float("nan"))
+
+
+def _complaints(expected: Sequence[Golden], scores: Sequence[float], tolerance: Tolerance) -> Iterator[str]:
+    for golden, found in zip(expected, scores, strict=True):
+        margin = tolerance.relative * abs(golden.score) + tolerance.absolute
+        # Written so that a score that is not a number complains.
+        if not np.isfinite(found) or abs(found - golden.score) > margin:
+            yield (
+                f"golden picture {golden.file} has the score {found:.3f} on this machine,"
+                f" but {golden.score:.3f} ± {margin:.3f} when it was taught"
+            )

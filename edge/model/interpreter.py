@@ -1,0 +1,206 @@
+"""The TFLite runtime: the one file that knows which of its two packages is installed, and how it behaves."""
+
+import ctypes
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module, metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.config import Check
+from edge.errors import BundleError, DeviceError, InferenceError
+from edge.types import Tensor
+
+log = logging.getLogger(__name__)
+
+# tflite-runtime, 30 times slower with int8 on x86, is for 32-bit ARM, where there is no wheel of the other.
+RUNTIMES = (
+    ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    ("tflite_runtime.interpreter", "tflite-runtime"),
+)
+NUMBERS = {np.dtype(kind) for kind in (np.int8, np.uint8, np.float32)}
+# What the runtime raises, from a tensor that is too small up to a delegate whose device is gone.
+RUNTIME_ERRORS = (RuntimeError, ValueError, SystemError)
+
+
+@dataclass(frozen=True)
+class DelegateConfig:
+    """What is to run the model, and how; `options` are named as the library names them."""
+
+    name: str = "cpu"
+    library: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, check: Check) -> "DelegateConfig":
+        """The one that a check of the recipe asks for."""
+        return cls(check.delegate, check.delegate_library, check.delegate_options)
+
+
+CPU = DelegateConfig()
+
+
+class TensorSpec(NamedTuple):
+    """An input or output: `real = scale × (number - zero_point)`; scale 0: its numbers are real already."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+
+class Interpreter:
+    """A model that is ready to run. Made on any thread, then used by one.
+
+    `fallback` says why it runs on the CPU where another delegate was wanted; None where all is as configured.
+    """
+
+    def __init__(
+        self, content: bytes, threads: int = 1, delegate: DelegateConfig = CPU, name: str = "model"
+    ) -> None:
+        """Load exactly these bytes; `name` is what complaints call them.
+
+        Raises `BundleError` where they are no model for this runtime, and `DeviceError` where there is none.
+        """
+        self.delegate, self.fallback = delegate.name, None
+        opened = None
+        if delegate.name != CPU.name:
+            try:
+                opened = _open(content, threads, DELEGATES[delegate.name](delegate))
+            except (OSError, *RUNTIME_ERRORS) as err:
+                self.delegate, self.fallback = CPU.name, _why_not(delegate, err)
+                log.warning("delegate cannot be used, the CPU does its work: %s", self.fallback)
+        try:
+            self._interpreter = opened or _open(content, threads, DELEGATES[CPU.name](CPU))
+        except RUNTIME_ERRORS as err:
+            raise BundleError(f"{name}: {_refusal(_sentence(err))}") from err
+        self.inputs = _specs(self._interpreter.get_input_details(), name)
+        self.outputs = _specs(self._interpreter.get_output_details(), name)
+        self._input = _picture_input(self.inputs, name)
+        self._input_index = self._interpreter.get_input_details()[0]["index"]
+        self._output_indices = [details["index"] for details in self._interpreter.get_output_details()]
+
+    def invoke(self, tensor: Tensor) -> list[npt.NDArray[Any]]:
+        """Run the model on 1×h×w×3; the outputs are copies, in the order of `outputs`.
+
+        Raises `InferenceError`. Other threads run meanwhile.
+        """
+        if self._input.dtype == np.uint8:
+            tensor = (tensor.view(np.uint8) ^ np.uint8(0x80)).view(np.int8)
+            tensor = tensor.view(np.uint8)
+        try:
+            # Copies of 150 kB in and 55 kB out cost 15 µs; views would have to be let go before every call.
+            self._interpreter.set_tensor(self._input_index, tensor)
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(index) for index in self._output_indices]
+        except RUNTIME_ERRORS as err:
+            raise InferenceError(
+                f"the model did not run on delegate '{self.delegate}': {_sentence(err)}"
+            ) from err
+
+
+@cache
+def runtime() -> str:
+    """Package and version of the TFLite runtime. Raises `DeviceError` where there is none."""
+    return _runtime()[1]
+
+
+@cache
+def _runtime() -> tuple[ModuleType, str]:
+    reasons = []
+    for module, package in RUNTIMES:
+        try:
+            return import_module(module), f"{package} {metadata.version(package)}"
+        except (ImportError, AttributeError) as err:
+            reasons.append(f"{package}: {err}")
+    raise DeviceError(f"no TFLite runtime; run 'pip install ai-edge-litert' ({'; '.join(reasons)})")
+
+
+def _open(content: bytes, threads: int, delegates: Sequence[object]) -> Any:
+    interpreter = _runtime()[0].Interpreter(
+        model_content=content, num_threads=threads, experimental_delegates=list(delegates)
+    )
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _no_delegate(_: DelegateConfig) -> list[object]:
+    """For the CPU there is nothing to load: XNNPACK is part of the runtime."""
+    return []
+
+
+def _external(delegate: DelegateConfig) -> list[object]:
+    if delegate.library is None:
+        raise OSError("no delegate_library is set")
+    # The runtime's own loader leaves a half-made object behind, whose destructor prints a traceback.
+    library = ctypes.CDLL(str(delegate.library))
+    if not hasattr(library, "tflite_plugin_create_delegate"):
+        raise OSError("is not a TFLite delegate: it has no function tflite_plugin_create_delegate")
+    return [_runtime()[0].load_delegate(str(delegate.library), dict(delegate.options))]
+
+
+DELEGATES: dict[str, Callable[[DelegateConfig], list[object]]] = {"cpu": _no_delegate, "external": _external}
+
+
+def _specs(details: Sequence[Mapping[str, Any]], name: str) -> tuple[TensorSpec, ...]:
+    return tuple(_spec(tensor, name) for tensor in details)
+
+
+def _spec(tensor: Mapping[str, Any], name: str) -> TensorSpec:
+    what = f"{name}: tensor '{tensor['name']}'"
+    if -1 in tensor["shape_signature"]:
+        raise BundleError(f"{what}: its shape changes from call to call; convert the model with fixed shapes")
+    dtype = np.dtype(tensor["dtype"])
+    if dtype not in NUMBERS:
+        raise BundleError(f"{what}: holds {dtype}; convert the model to int8")
+    quantization = tensor["quantization_parameters"]
+    scales, zero_points = quantization["scales"], quantization["zero_points"]
+    if dtype == np.float32:
+        scales, zero_points = [0.0], [0]
+    if len(scales) != 1 or len(zero_points) != 1 or not np.isfinite(scales[0]):
+        raise BundleError(
+            f"{what}: has {len(scales)} scales; convert the model with one scale for each tensor"
+        )
+    if dtype != np.float32 and scales[0] <= 0:
+        raise BundleError(f"{what}: its scale is {scales[0]}; it must be over 0")
+    shape = tuple(int(length) for length in tensor["shape"])
+    return TensorSpec(str(tensor["name"]), shape, dtype, float(scales[0]), int(zero_points[0]))
+
+
+def _picture_input(inputs: Sequence[TensorSpec], name: str) -> TensorSpec:
+    """The one input, checked: a single int8 or uint8 RGB picture."""
+    if len(inputs) != 1:
+        raise BundleError(f"{name}: takes {len(inputs)} inputs; a model must take one picture")
+    (wanted,) = inputs
+    shape = "×".join(map(str, wanted.shape))
+    if len(wanted.shape) != 4 or wanted.shape[0] != 1 or wanted.shape[3] != 3 or 0 in wanted.shape:  # noqa: PLR2004
+        raise BundleError(f"{name}: its input is {shape}; it must be one RGB picture, 1×h×w×3")
+    if wanted.dtype == np.float32:
+        raise BundleError(f"{name}: its input is {shape} {wanted.dtype}; convert the model to int8")
+    return wanted
+
+
+def _why_not(delegate: DelegateConfig, err: BaseException) -> str:
+    """The reason that stands in every report: which library, and what is wrong with it, each once."""
+    if delegate.library is None:
+        return f"delegate '{delegate.name}': {_sentence(err)}"
+    return f"{delegate.library}: {_sentence(err).removeprefix(f'{delegate.library}: ')}"
+
+
+def _refusal(sentence: str) -> str:
+    if "Select TensorFlow op" in sentence or "Flex" in sentence:
+        return f"needs TensorFlow's own operations; convert the model with TFLite's alone ({sentence})"
+    if "custom op" in sentence:
+        return f"needs an operation that this TFLite runtime lacks ({sentence})"
+    return f"is not a model that can be loaded; copy or build it again ({sentence})"
+
+
+def _sentence(err: BaseException) -> str:
+    return " ".join(str(err).split()) or type(err).__name__
