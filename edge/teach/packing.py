@@ -1,0 +1,72 @@
+"""From what was learned to a bundle that can prove itself: its golden pictures have the scores they got here."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+
+from edge.model.bundle import Bundle, assemble, described
+from edge.model.golden import replay
+from edge.model.manifest import AnomalyHead, Golden, Input, Limits, Manifest, Quality, text
+from edge.model.runner import open_model
+from edge.preprocess.quality import QualityLimits
+from edge.preprocess.tensor import InputSpec
+from edge.types import Image
+
+GOLDEN_SIDE_PX = 1024
+"""Longer side of a golden picture."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a lesson found out."""
+
+    name: str
+    seen: InputSpec
+    head: AnomalyHead
+    pass_below: float
+    quality: QualityLimits
+
+
+def pack(
+    draft: Draft, model: str, files: Mapping[str, bytes], golden: Mapping[str, Image], folder: Path
+) -> Bundle:
+    """A bundle in memory, that is to be written to `folder`. `model` is the .tflite file among `files`.
+
+    Raises `BundleError`.
+    """
+    files = {**files, **{name: _as_png(picture) for name, picture in golden.items()}}
+    manifest = Manifest(
+        schema="edge.bundle/1",
+        name=draft.name,
+        task="anomaly",
+        created=datetime.now(UTC).replace(microsecond=0),
+        model=model,
+        input=Input(**asdict(draft.seen)),
+        files=described(files),
+        anomaly=draft.head,
+        limits=Limits(pass_below=draft.pass_below),
+        quality=Quality(**draft.quality.to_table()),
+        golden=[Golden(file=name, score=0.0) for name in golden],
+    )
+    unproven = assemble(folder, text(manifest).encode(), files)
+    scores = replay(unproven, open_model(unproven))
+    expected = [Golden(file=name, score=round(score, 6)) for name, score in zip(golden, scores, strict=True)]
+    proven = manifest.model_copy(update={"golden": expected})
+    return assemble(folder, text(proven).encode(), files)
+
+
+def _as_png(picture: Image) -> bytes:
+    height, width = picture.shape[:2]
+    scale = min(1.0, GOLDEN_SIDE_PX / max(height, width))
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    file = io.BytesIO()
+    PIL.Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
