@@ -32,9 +32,9 @@ class Album:
 
 
 def collect(
-    paths: Sequence[Path], visit: Callable[[int, Image], None], progress: Callable[[int, int], None]
+    paths: Sequence[Path], visit: Callable[[Image], None], progress: Callable[[int, int], None]
 ) -> Album:
-    """Read every picture once; `visit(number, pixels)` gets those that are used, in order.
+    """Read every picture once; `visit` gets the pixels of those that are used, in order.
 
     Raises `ConfigError` where too few are left, or too many cannot be read.
     """
