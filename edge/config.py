@@ -171,7 +171,7 @@ class Quality(Table):
     min_brightness: float | None = Field(None, ge=0, le=255, description="Mean grey level, 0 to 255.")
     max_brightness: float | None = Field(None, ge=0, le=255, description="Mean grey level, 0 to 255.")
     min_sharpness: float | None = Field(
-        None, ge=0, description="Variance of the Laplacian of the reduced picture."
+        None, ge=0, description="How fine the detail is, in any light: 1 is sharp, 0.2 is blurred."
     )
     min_contrast: float | None = Field(
         None, ge=0, description="Standard deviation of grey levels; less is a blocked lens."

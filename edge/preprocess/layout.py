@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -110,8 +111,8 @@ def _tile_size(length: float, tiles: int, overlap: float) -> float:
 
 
 def _halvings(length: float, wanted: int) -> int:
-    """How often `length` can be halved and still not be smaller than what is wanted."""
-    return max(0, int(length / wanted).bit_length() - 1)
+    """How often `length` is to be halved until it is at most twice what is wanted."""
+    return max(0, (ceil(length / wanted) - 1).bit_length() - 1)
 
 
 def _reduced(start: float, stop: float, length: int, halved: int) -> slice:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from statistics import median
 from typing import Any, Self
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge.config import Quality
 from edge.preprocess.pyramid import Pyramid
@@ -13,14 +15,18 @@ from edge.types import Frame, Image
 
 SHORT_SIDE_PX = 200
 """Pictures are halved for as long as their shorter side keeps so many pixels."""
+LEAST_DETAIL = 0.2
+"""A picture without any detail is as sharp as its rounding."""
 
 
 @dataclass(frozen=True)
 class QualityMeasures:
-    """What was measured on the reduced grey picture; `width` and `height` are those of the picture, in px.
+    """What was measured on the reduced grey picture; `width` and `height` are the picture's, in pixels.
 
-    `brightness` is the mean grey level (0…255), `contrast` the standard deviation of grey levels (0…127.5) and
-    `sharpness` the variance of the Laplacian.
+    `brightness` is the mean grey level (0…255) and `contrast` the standard deviation of grey levels (0…127.5).
+    `sharpness` says how fine the detail is: the variance of the Laplacian, relative to that of the picture at
+    half the size. It is about 1 for a sharp picture and under 0.3 for a blurred one, in any light and whatever
+    is to be seen; the variance alone changes more from part to part than from sharp to blurred.
     """
 
     width: int
@@ -58,19 +64,32 @@ def measure(picture: Image | Pyramid) -> QualityMeasures:
 
 
 def learn_limits(measures: Sequence[QualityMeasures]) -> QualityLimits:
-    """Limits that let pictures like the taught ones through. There must be at least one."""
+    """Limits that let good pictures like the taught ones through, and defects too. There must be at least one.
+
+    They are set against what makes a picture useless (light at a third or three times, a covered lens, a blur
+    over 4 px of 1280), far from the extremes that were taught: sharpness halves, and contrast falls to 0.4 of
+    its lowest, before a picture is refused. The more the taught pictures differ, the less the limits can say.
+    """
     sizes = {(taught.width, taught.height) for taught in measures}
     width, height = sizes.pop() if len(sizes) == 1 else (0, 0)
-    brightness = np.array([taught.brightness for taught in measures])
-    darkest, brightest = float(brightness.min()), float(brightness.max())
     return QualityLimits(
         width,
         height,
-        min_brightness=round(darkest * 0.6, 2),
-        max_brightness=round(min(brightest * 1.5 + 10, (brightest + 255) / 2), 2),
-        min_contrast=round(min(taught.contrast for taught in measures) * 0.4, 2),
-        min_sharpness=round(min(taught.sharpness for taught in measures) * 0.4, 3),
+        min_brightness=0.6 * min(taught.brightness for taught in measures),
+        max_brightness=_brightest([taught.brightness for taught in measures]),
+        min_contrast=0.4 * min(taught.contrast for taught in measures),
+        min_sharpness=0.5 * min(taught.sharpness for taught in measures),
     )
+
+
+def _brightest(taught: Sequence[float]) -> float:
+    """1.6 times the brightest, or a third of the way to white; more where few were taught, and unlike ones."""
+    brightest = max(taught)
+    spread = brightest - median(taught)
+    limit = max(
+        min(1.6 * brightest, (2 * brightest + 255) / 3), brightest + min(1.0, 16 / len(taught)) * spread
+    )
+    return min(255.0, limit)
 
 
 class QualityGate:
@@ -121,7 +140,7 @@ def complaints(measures: QualityMeasures, limits: QualityLimits) -> tuple[str, .
             f"lens blocked or light off: contrast {measures.contrast:.1f} is under {limits.min_contrast:.1f}"
         )
     elif measures.sharpness < limits.min_sharpness:
-        found.append(f"blurred: sharpness {measures.sharpness:.1f} is under {limits.min_sharpness:.1f}")
+        found.append(f"blurred: sharpness {measures.sharpness:.2f} is under {limits.min_sharpness:.2f}")
     return tuple(found)
 
 
@@ -133,9 +152,11 @@ def _reduced_grey(pyramid: Pyramid) -> Image:
 
 def _measure(pyramid: Pyramid, grey: Image) -> QualityMeasures:
     mean, deviation = cv2.meanStdDev(grey)
-    # The Laplacian's mean is nearly 0, so that its mean square is its variance, at a tenth of the time.
-    edges = cv2.norm(cv2.Laplacian(grey, cv2.CV_16S), cv2.NORM_L2SQR)
     height, width = pyramid.image.shape[:2]
-    return QualityMeasures(
-        width, height, float(mean.item()), float(deviation.item()), float(edges) / grey.size
-    )
+    sharpness = _detail(grey) / max(_detail(cv2.pyrDown(grey)), LEAST_DETAIL)
+    return QualityMeasures(width, height, float(mean.item()), float(deviation.item()), sharpness)
+
+
+def _detail(grey: npt.NDArray[Any]) -> float:
+    """Variance of the Laplacian. Its mean is nearly 0, so the mean square will do, at a tenth of the time."""
+    return cv2.norm(cv2.Laplacian(grey, cv2.CV_16S), cv2.NORM_L2SQR) / grey.size

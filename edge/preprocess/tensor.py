@@ -67,7 +67,7 @@ def prepare(
 
 def _resized(reduced: Image, tile: Tile) -> Image:
     pixels = reduced[tile.rows, tile.columns]
-    # Less than 2:1 is left: linear interpolation still sees every pixel.
+    # At most 2:1 is left: linear interpolation still sees every pixel.
     resized = cv2.resize(pixels, (tile.width, tile.height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
 
