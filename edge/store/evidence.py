@@ -96,6 +96,7 @@ class EvidenceStore:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 shelf = self._open()
+                shelf.open(report.stamp.epoch)
                 self._replace(shelf, report.stamp.epoch, part)
                 going = self._make_room(shelf, needed, part.verdict)
                 if going is None:

@@ -18,8 +18,8 @@ BLOCK_BYTES = 4096
 """Files are counted in whole blocks: many small ones use more of a disk than their lengths say."""
 
 _EPOCH = re.compile(r"[A-Za-z0-9_-]+")
-_FILE = re.compile(r"(\d{12})-(pass|fail|inconclusive|error)(\.jpg|-map\.jpg|\.json)")
-_RECORD_ID = re.compile(r"[^/]+/([A-Za-z0-9_-]+)/(\d{1,12})")
+_FILE = re.compile(r"([0-9]{12})-(pass|fail|inconclusive|error)(\.jpg|-map\.jpg|\.json)")
+_RECORD_ID = re.compile(r"[^/]+/([A-Za-z0-9_-]+)/([0-9]{1,12})")
 
 
 class Part(NamedTuple):

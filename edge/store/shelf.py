@@ -27,19 +27,36 @@ class Shelf:
         self._passes: list[Entry] = []
         self._others: list[Entry] = []
         self._epochs: list[str | None] = []
-        self._last_seq: dict[int, int] = {}
+        self._last_seq: list[int] = []
 
     def __iter__(self) -> Iterator[Entry]:
         yield from self._passes
         yield from self._others
 
     def add(self, epoch: str, part: Part, size_bytes: int) -> None:
-        """Put a part's evidence there. What is added to an epoch makes that epoch the newest."""
-        number = self._newest(epoch)
+        """Put a part's evidence there; its epoch becomes the newest."""
+        number = self.open(epoch)
         heap = self._passes if part.verdict is Verdict.PASS else self._others
         heapq.heappush(heap, Entry(number, part, size_bytes))
-        self._last_seq[number] = max(part.seq, self._last_seq.get(number, 0))
+        self._last_seq[number] = max(part.seq, self._last_seq[number])
         self.size_bytes += size_bytes
+
+    def open(self, epoch: str) -> int:
+        """Make an epoch the newest: it is the one that grows. Gives its number."""
+        if self._epochs and self._epochs[-1] == epoch:
+            return len(self._epochs) - 1
+        number = len(self._epochs)
+        last_seq = 0
+        if epoch in self._epochs:
+            old = self._epochs.index(epoch)
+            self._epochs[old] = None
+            last_seq = self._last_seq[old]
+            for heap in (self._passes, self._others):
+                heap[:] = [entry._replace(epoch=number) if entry.epoch == old else entry for entry in heap]
+                heapq.heapify(heap)
+        self._epochs.append(epoch)
+        self._last_seq.append(last_seq)
+        return number
 
     def epoch(self, entry: Entry) -> str:
         """The name of the epoch that an entry belongs to."""
@@ -58,7 +75,7 @@ class Shelf:
         if epoch not in self._epochs:
             return []
         number = self._epochs.index(epoch)
-        if seq > self._last_seq.get(number, 0):
+        if seq > self._last_seq[number]:
             return []
         return [entry for entry in self if entry.epoch == number and entry.part.seq >= seq]
 
@@ -77,18 +94,3 @@ class Shelf:
         entry = heapq.heappop(heap)
         self.size_bytes -= entry.size_bytes
         return entry
-
-    def _newest(self, epoch: str) -> int:
-        """The number of an epoch, which becomes the highest."""
-        if self._epochs and self._epochs[-1] == epoch:
-            return len(self._epochs) - 1
-        number = len(self._epochs)
-        if epoch in self._epochs:
-            old = self._epochs.index(epoch)
-            self._epochs[old] = None
-            self._last_seq[number] = self._last_seq.pop(old)
-            for heap in (self._passes, self._others):
-                heap[:] = [entry._replace(epoch=number) if entry.epoch == old else entry for entry in heap]
-                heapq.heapify(heap)
-        self._epochs.append(epoch)
-        return number
