@@ -25,7 +25,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def _from_the_files_folder(path: Path, info: ValidationInfo) -> Path:
-    return (info.context or {}).get("folder", Path()) / path.expanduser()
+    folder: Path = (info.context or {}).get("folder", Path())
+    return folder / path.expanduser()
 
 
 FilePath = Annotated[Path, AfterValidator(_from_the_files_folder)]

@@ -31,10 +31,12 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> float:
+        """Pixels from left to right."""
         return self.x_max - self.x_min
 
     @property
     def height(self) -> float:
+        """Pixels from top to bottom."""
         return self.y_max - self.y_min
 
     @property

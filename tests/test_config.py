@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ from edge.table import tables_in, validate
 
 SAMPLE = Path(__file__).parents[1] / "firmware_config" / "edge.toml"
 SMALLEST = '[source]\ntype = "synthetic"\n[recipe]\nchecks = [{ name = "a", bundle = "b" }]\n'
+
+
+@contextmanager
+def suppress_clear_errors() -> Iterator[None]:
+    """Anything but a `ConfigError` that names the file gets through, and fails the test."""
+    try:
+        yield
+    except ConfigError as err:
+        if not str(err).startswith("edge.toml: "):
+            raise
 
 
 def complaint(text: str) -> str:
@@ -69,7 +80,7 @@ def test_text_that_is_not_toml_says_where() -> None:
 
 
 def test_a_file_that_is_missing_or_not_text_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.toml: cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file"):
         config.load(tmp_path / "nowhere.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
@@ -101,10 +112,8 @@ def test_a_secret_may_be_a_credential_of_systemd(tmp_path: Path, monkeypatch: py
 
 @given(st.text())
 def test_whatever_the_file_holds_the_answer_is_settings_or_a_clear_error(text: str) -> None:
-    try:
+    with suppress_clear_errors():
         config.parse(text, Path("edge.toml"))
-    except ConfigError as err:
-        assert all(line.startswith("edge.toml: ") for line in str(err).splitlines() if line)
 
 
 names = st.sampled_from(
@@ -119,10 +128,8 @@ values = st.recursive(
 
 @given(st.dictionaries(names, values, max_size=5))
 def test_whatever_the_tables_hold_the_answer_is_settings_or_a_clear_error(table: dict[str, Any]) -> None:
-    try:
+    with suppress_clear_errors():
         validate(config.Config, table, Path("edge.toml"))
-    except ConfigError as err:
-        assert str(err).startswith("edge.toml: ")
 
 
 def blocks() -> Iterator[tuple[str, dict[str, str]]]:

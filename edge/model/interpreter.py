@@ -73,12 +73,12 @@ class Interpreter:
         opened = None
         if delegate.name != CPU.name:
             try:
-                opened = _open(content, threads, DELEGATES[delegate.name](delegate))
+                opened = DELEGATES[delegate.name](content, threads, delegate)
             except (OSError, *RUNTIME_ERRORS) as err:
                 self.delegate, self.fallback = CPU.name, _why_not(delegate, err)
                 log.warning("delegate cannot be used, the CPU does its work: %s", self.fallback)
         try:
-            self._interpreter = opened or _open(content, threads, DELEGATES[CPU.name](CPU))
+            self._interpreter = opened or _on_cpu(content, threads, CPU)
         except RUNTIME_ERRORS as err:
             raise BundleError(f"{name}: {_refusal(_sentence(err))}") from err
         self.inputs = _specs(self._interpreter.get_input_details(), name)
@@ -123,30 +123,42 @@ def _runtime() -> tuple[ModuleType, str]:
     raise DeviceError(f"no TFLite runtime; run 'pip install ai-edge-litert' ({'; '.join(reasons)})")
 
 
-def _open(content: bytes, threads: int, delegates: Sequence[object]) -> Any:
-    interpreter = _runtime()[0].Interpreter(
-        model_content=content, num_threads=threads, experimental_delegates=list(delegates)
-    )
+def _open(content: bytes, threads: int, **options: Any) -> Any:
+    interpreter = _runtime()[0].Interpreter(model_content=content, num_threads=threads, **options)
     interpreter.allocate_tensors()
     return interpreter
 
 
-def _no_delegate(_: DelegateConfig) -> list[object]:
-    """For the CPU there is nothing to load: XNNPACK is part of the runtime."""
-    return []
+def _on_cpu(content: bytes, threads: int, _: DelegateConfig) -> Any:
+    """Nothing to load: XNNPACK is part of the runtime."""
+    return _open(content, threads)
 
 
-def _external(delegate: DelegateConfig) -> list[object]:
+def _on_external(content: bytes, threads: int, delegate: DelegateConfig) -> Any:
     if delegate.library is None:
         raise OSError("no delegate_library is set")
     # The runtime's own loader leaves a half-made object behind, whose destructor prints a traceback.
-    library = ctypes.CDLL(str(delegate.library))
-    if not hasattr(library, "tflite_plugin_create_delegate"):
+    if not hasattr(ctypes.CDLL(str(delegate.library)), "tflite_plugin_create_delegate"):
         raise OSError("is not a TFLite delegate: it has no function tflite_plugin_create_delegate")
-    return [_runtime()[0].load_delegate(str(delegate.library), dict(delegate.options))]
+    # A delegate may load and then take nothing. Once XNNPACK has taken what is left, that cannot be seen.
+    alone = _runtime()[0].OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    trial = _open(
+        content, threads, experimental_delegates=[_load(delegate)], experimental_op_resolver_type=alone
+    )
+    if all(operation["op_name"] != "DELEGATE" for operation in trial._get_ops_details()):  # noqa: SLF001
+        raise OSError("can run none of the model's operations")
+    del trial  # some devices can be opened once only
+    return _open(content, threads, experimental_delegates=[_load(delegate)])
 
 
-DELEGATES: dict[str, Callable[[DelegateConfig], list[object]]] = {"cpu": _no_delegate, "external": _external}
+def _load(delegate: DelegateConfig) -> object:
+    return _runtime()[0].load_delegate(str(delegate.library), dict(delegate.options))
+
+
+DELEGATES: dict[str, Callable[[bytes, int, DelegateConfig], Any]] = {
+    "cpu": _on_cpu,
+    "external": _on_external,
+}
 
 
 def _specs(details: Sequence[Mapping[str, Any]], name: str) -> tuple[TensorSpec, ...]:

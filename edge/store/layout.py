@@ -18,7 +18,7 @@ BLOCK_BYTES = 4096
 """Files are counted in whole blocks: many small ones use more of a disk than their lengths say."""
 
 _EPOCH = re.compile(r"[A-Za-z0-9_-]+")
-_FILE = re.compile(r"([0-9]{12})-(pass|fail|inconclusive|error)(\.jpg|-map\.jpg|\.json)")
+_FILE = re.compile(r"([0-9]{12}-(?:pass|fail|inconclusive|error))(\.jpg|-map\.jpg|\.json)")
 _RECORD_ID = re.compile(r"[^/]+/([A-Za-z0-9_-]+)/([0-9]{1,12})")
 
 
@@ -59,7 +59,7 @@ def look_through(folder: Path) -> list[Epoch]:
 def names_after(folder: Path, seq: int) -> list[Path]:
     """The files of one epoch's folder that belong to parts after `seq`. Raises `OSError`."""
     names = os.listdir(folder)  # noqa: PTH208 - 100,000 names in 40 ms, as Paths in 400
-    return [folder / name for name in names if (match := _FILE.fullmatch(name)) and int(match[1]) > seq]
+    return [folder / name for name in names if _FILE.fullmatch(name) and int(name[:12]) > seq]
 
 
 def find(folder: Path, record_id: str, kind: str) -> Path | None:
@@ -82,21 +82,22 @@ def size_on_disk(length_bytes: int) -> int:
 
 def _epoch(folder: Path) -> Epoch:
     latest = 0.0
-    sizes: dict[Part, int] = {}
+    sizes: dict[str, int] = {}
+    whole: set[str] = set()
     remains: list[Path] = []
-    whole: set[Part] = set()
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(atomic.UNFINISHED):
-                remains.append(Path(entry.path))
-            elif match := _FILE.fullmatch(entry.name):
+            if match := _FILE.fullmatch(entry.name):
+                stem, kind = match.groups()
                 status = entry.stat(follow_symlinks=False)
-                part = Part(int(match[1]), Verdict(match[2]))
-                sizes[part] = sizes.get(part, 0) + size_on_disk(status.st_size)
+                sizes[stem] = sizes.get(stem, 0) + size_on_disk(status.st_size)
                 latest = max(latest, status.st_mtime)
-                if match[3] == REPORT:
-                    whole.add(part)
-    for part in sizes.keys() - whole:
-        remains += [folder / part.file(kind) for kind in (PICTURE, MAP)]
-        del sizes[part]
-    return Epoch(latest, folder, sizes, remains)
+                if kind == REPORT:
+                    whole.add(stem)
+            elif entry.name.endswith(atomic.UNFINISHED):
+                remains.append(Path(entry.path))
+    for stem in sizes.keys() - whole:
+        remains += [folder / (stem + kind) for kind in (PICTURE, MAP)]
+        del sizes[stem]
+    parts = {Part(int(stem[:12]), Verdict(stem[13:])): size_bytes for stem, size_bytes in sizes.items()}
+    return Epoch(latest, folder, parts, remains)

@@ -1,0 +1,140 @@
+"""Commands about model bundles: teach one, score pictures with it, evaluate it against labels."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.pipeline import Check
+    from edge.types import Inspection
+
+ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of a model bundle.")]
+
+
+def teach(
+    name: Annotated[str, typer.Argument(help="Name of the product.")],
+    good: Annotated[Path, typer.Option(help="A folder with pictures of good parts.")],
+    out: Annotated[Path, typer.Option(help="The bundle's folder; it must not exist.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace the bundle if there is one.")] = False,
+) -> None:
+    """Teach a product from pictures of good parts: makes a bundle that `edge run` takes."""
+    from edge.cli.progress import bar
+    from edge.teach.lesson import teach as give_lesson
+
+    with bar() as progress:
+        taught = give_lesson(name, pictures_in(good), out, progress=progress, force=force)
+    for line in taught.summary():
+        typer.echo(line)
+
+
+def score(
+    bundle: BundleFolder,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATHS…", help="Pictures, or folders of them.")],
+    jsonl: Annotated[Path | None, typer.Option(help="A JSON object a line, too.")] = None,
+    maps: Annotated[Path | None, typer.Option(metavar="DIR", help="Heat maps, too.")] = None,
+) -> None:
+    """Score pictures: a line each, `path score verdict ms`."""
+    from edge.store.overlay import save_overlay
+
+    check = open_bundle(bundle)
+    if maps is not None:
+        maps.mkdir(parents=True, exist_ok=True)
+    with jsonl.open("w") if jsonl is not None else Path(os.devnull).open("w") as lines:
+        for path, part in inspections(check, [picture for each in paths for picture in pictures_in(each)]):
+            line = summary(path, part)
+            typer.echo(f"{line['path']} {line['score']} {line['verdict']} {line['ms']}")
+            lines.write(json.dumps(line) + "\n")
+            if maps is not None:
+                save_overlay(part, maps / f"{path.stem}-map.jpg")
+
+
+def evaluate(
+    bundle: BundleFolder,
+    good: Annotated[Path, typer.Option(help="A folder with pictures of good parts.")],
+    bad: Annotated[Path, typer.Option(help="A folder with pictures of bad parts.")],
+    masks: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Masks of the bad parts: the same names, white where bad."),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Evaluate a bundle against labels: AUROC, escapes, overkill, and with masks the pixel AUROC."""
+    from edge.cli.evaluation import Evaluation
+
+    check = open_bundle(bundle)
+    evaluation = Evaluation()
+    for path, part in inspections(check, pictures_in(good)):
+        evaluation.add(path, part, is_bad=False, mask=None)
+    for path, part in inspections(check, pictures_in(bad)):
+        evaluation.add(path, part, is_bad=True, mask=masks)
+    figures = evaluation.figures()
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    for key, figure in figures.items():
+        typer.echo(f"{key:>16}  {figure}")
+
+
+def pictures_in(path: Path) -> list[Path]:
+    """The pictures of a folder and the folders below it, by name; or the one picture itself."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ConfigError(f"{path}: there is no such file or folder")
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
+    if not found:
+        raise ConfigError(f"{path}: holds no pictures ({' '.join(sorted(ENDINGS))})")
+    return found
+
+
+def open_bundle(folder: Path) -> "Check":
+    """A bundle as the one check of a recipe, under the rules it was taught with."""
+    from edge.config import Check as CheckConfig
+    from edge.daemon import open_check
+
+    return open_check(CheckConfig(name="check", bundle=folder), verified=None)
+
+
+def inspections(check: "Check", paths: list[Path]) -> Iterator[tuple[Path, "Inspection"]]:
+    """Each picture, judged as the daemon judges it; one that cannot be read is an `error`."""
+    from datetime import UTC, datetime
+    from time import monotonic_ns
+
+    from edge.config import Quality
+    from edge.errors import CaptureError
+    from edge.pipeline import judge_frame, missed, prepare_frame
+    from edge.preprocess.picture import read
+    from edge.preprocess.quality import QualityGate
+    from edge.types import Frame, Miss
+
+    gate = QualityGate(check.model.quality, Quality(frozen_after=0))
+    for number, path in enumerate(paths):
+        try:
+            frame: Frame | Miss = Frame(
+                read(path), number, monotonic_ns(), datetime.now(UTC), "files", part_id=path.stem
+            )
+        except CaptureError as err:
+            frame = missed("files", number, str(err), path.stem)
+        yield path, judge_frame(prepare_frame(frame, gate, [check]), [check])
+
+
+def summary(path: Path, part: "Inspection") -> dict[str, Any]:
+    """One line of `edge score`."""
+    stages = ("quality", "preprocess", "inference", "judge")
+    return {
+        "path": str(path),
+        "score": None if part.decision.score is None else round(part.decision.score, 4),
+        "verdict": part.decision.verdict.value,
+        "ms": round(sum(part.stage_ms.get(stage, 0.0) for stage in stages), 2),
+        "reasons": list(part.decision.reasons),
+    }

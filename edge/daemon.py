@@ -1,0 +1,367 @@
+"""The composition root: the only place that builds a station's parts and starts their threads."""
+
+import json
+import logging
+import platform
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from edge import __version__, message, pipeline
+from edge.config import Check as CheckConfig
+from edge.config import Config, FolderSource, SyntheticSource, WatchSource
+from edge.errors import ConfigError
+from edge.health import Health
+from edge.health.board import ClockWatch
+from edge.health.prometheus import serve as serve_metrics
+from edge.judge.rules import check_rules
+from edge.judge.vote import Vote
+from edge.mailbox import Mailbox, WhenFull
+from edge.message import JSON, Report
+from edge.model.bundle import load
+from edge.model.interpreter import DelegateConfig, runtime
+from edge.model.runner import open_model
+from edge.model.verify import verify
+from edge.preprocess.quality import QualityGate
+from edge.remote import commands
+from edge.remote.announcer import Announcer
+from edge.service import Crew, Systemd, Trouble
+from edge.sinks import open_sink
+from edge.sinks.mqtt import Mqtt
+from edge.sources import open_source
+from edge.sources.watch import Watch
+from edge.store.evidence import EvidenceStore
+from edge.store.outbox import Outbox
+from edge.types import Frame, Inspection, Miss, Sink, Source, Verdict
+
+log = logging.getLogger(__name__)
+
+ROOM_FOR_PARTS = 8
+"""Triggered parts that may wait with their pictures: at 1280×960, 30 MB."""
+ROOM_FOR_EVIDENCE = 8
+"""Judged parts whose pictures may wait for the disk."""
+TICK_S = 0.2
+"""How often the main thread looks around."""
+STATUS_S = 1.0
+"""At least so long between two status messages."""
+PAUSE_S = 0.5
+"""Between two attempts to hand rows to a sink that takes none."""
+
+
+def open_check(config: CheckConfig, verified: Path | None) -> pipeline.Check:
+    """Load a check's bundle, prove it in a child process unless `verified` remembers it, and open its model.
+
+    Raises `BundleError`.
+    """
+    bundle = load(config.bundle)
+    verify(bundle, verified)
+    model = open_model(bundle, DelegateConfig.of(config), config.threads)
+    check_rules(config, model.limits, model.labels)
+    return pipeline.Check(config, model)
+
+
+def open_checks(config: Config, verified: Path | None) -> list[pipeline.Check]:
+    """Every check of the recipe. Raises `BundleError`."""
+    return [open_check(check, verified) for check in config.recipe.checks]
+
+
+class Daemon:
+    """A station at work.
+
+    Building it opens everything that can be wrong with the settings; `run` works until the source ends or
+    `stop` is called. One `Daemon` runs once.
+
+    Args:
+        config: The station's settings.
+        source: Takes the place of the configured source; for benchmarks.
+        on_part: Is told of every judged part, on the inspect thread.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: Source | None = None,
+        on_part: Callable[[Inspection], None] = lambda _part: None,
+    ) -> None:
+        self.config = config
+        self.crew = Crew()
+        self.systemd = Systemd()
+        state = writable(config.station.state_dir)
+        self.checks = open_checks(config, state / "verified.json")
+        self.gate = QualityGate(self.checks[0].model.quality, config.quality)
+        self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
+        self.source: Source = source or open_source(config.source)
+        self.sinks: list[Sink] = [open_sink(sink, config.station) for sink in config.sinks]
+        self.brokers = [sink for sink in self.sinks if isinstance(sink, Mqtt)]
+        self.outbox = Outbox(
+            state / "outbox.db", config.outbox, config.station.device, [sink.name for sink in self.sinks]
+        )
+        self.lanes = [self.outbox.reader(sink.name) for sink in self.sinks]
+        self.evidence = EvidenceStore(state / "evidence", config.evidence)
+        self.evidence.forget_after(self.outbox.epoch, self.outbox.head)
+        self.announcer = Announcer(self.brokers)
+        self.frames = _mailbox_for(config)
+        self.ready: Mailbox[pipeline.Ready] = Mailbox(1)
+        self.parts: Mailbox[tuple[Report, Inspection]] = Mailbox(
+            ROOM_FOR_EVIDENCE, WhenFull.SHRINK_NEWEST, _without_picture
+        )
+        self.health = self._health()
+        self._on_part = on_part
+        self._last_part: Inspection | None = None
+        self._all_accepted = False
+        self._deadline = float("inf")
+
+    def stop(self) -> None:
+        """Take no more frames, finish those inside, deliver what can be delivered, and end. Any thread, any time."""
+        self.crew.stop()
+        self.source.interrupt()
+
+    def run(self) -> int:
+        """Work until the source ends or `stop` is called; gives the exit code. For the main thread."""
+        with ExitStack() as open_things:
+            open_things.enter_context(self.source)
+            for sink in self.sinks:
+                open_things.enter_context(sink)
+            if self.config.health.prometheus_port:
+                open_things.enter_context(serve_metrics(self.health, self.config.health.prometheus_port))
+            self._announce_birth()
+            self._start_threads()
+            self._look_around()
+            self._drain()
+            self.announcer.telemetry(self._telemetry())
+        return self.crew.exit_code
+
+    # The threads
+
+    def _start_threads(self) -> None:
+        crew, health = self.crew, self.config.health
+        crew.start("write", self.outbox.write)
+        for sink, lane in zip(self.sinks, self.lanes, strict=True):
+            crew.start(f"deliver-{sink.name}", lambda sink=sink, lane=lane: self._deliver(sink, lane))  # type: ignore[misc]
+        for broker in self.brokers:
+            crew.start(f"answer-{broker.name}", lambda broker=broker: self._answer(broker))  # type: ignore[misc]
+        crew.start(
+            "keep",
+            lambda: pipeline.keep(self.parts, self.evidence, crew, self._kept, self._trouble("evidence")),
+        )
+        crew.start("inspect", self._inspect)
+        crew.start(
+            "prepare",
+            lambda: pipeline.make_ready(self.frames, self.ready, self.gate, self.checks, crew),
+        )
+        crew.start(
+            "capture",
+            lambda: pipeline.capture(
+                self.source, self.frames, crew, self._trouble("source", fault=True), health.max_capture_errors
+            ),
+        )
+
+    def _inspect(self) -> None:
+        limit = self.config.health.max_inference_errors
+        pipeline.inspect(self.ready, self.checks, self.vote, self._accept, self.crew, limit)
+        self.crew.stop()
+
+    def _accept(self, part: Inspection) -> None:
+        """A judged part: its report to the outbox, its picture to the evidence. On the inspect thread."""
+        body = message.describe(part, self.config.recipe.name)
+        verdict = part.decision.verdict
+        stamp = self.outbox.accept(
+            "result", lambda stamp: Report(stamp, body).to_json(), verdict, self._confirmation(part)
+        )
+        self.health.count("parts", verdict.value)
+        self.health.observe_all(part.stage_ms)
+        if self.config.evidence.enabled and self.evidence.wants(verdict):
+            self.parts.put((Report(stamp, body), part))
+        self._last_part = part
+        self._on_part(part)
+
+    def _confirmation(self, part: Inspection) -> Callable[[], None] | None:
+        """What a source that keeps its pictures until their results are safe wants to be told."""
+        if not isinstance(self.source, Watch):
+            return None
+        watch, sequence = self.source, part.frame.sequence
+        return lambda: watch.accepted(sequence)
+
+    def _kept(self, _report: Report, part: Inspection) -> None:
+        """On the keep thread."""
+        wanted = part.decision.verdict is Verdict.FAIL and isinstance(part.frame, Frame)
+        if wanted and self.announcer.wants_last_fail():
+            self.announcer.last_fail(self.evidence.thumbnail(part))
+
+    def _deliver(self, sink: Sink, lane: pipeline.Lane) -> None:
+        def drained() -> bool:
+            empty = self._all_accepted and self.outbox.pending == 0 and lane.waiting == 0
+            return empty or monotonic() > self._deadline
+
+        pipeline.deliver(lane, sink, self._trouble(f"sink {sink.name}"), PAUSE_S, drained)
+
+    def _answer(self, broker: Mqtt) -> None:
+        handlers = self._handlers(broker)
+        commands.serve(broker, handlers, lambda name, detail: self._event("audit", f"command {name}", detail))
+
+    def _handlers(self, broker: Mqtt) -> Mapping[str, commands.Handler]:
+        """What this station can be asked."""
+        lane = self.lanes[self.sinks.index(broker)]
+
+        def ping(_request: Mapping[str, Any]) -> JSON:
+            return {"status": self.health.status()}
+
+        def replay(request: Mapping[str, Any]) -> JSON:
+            first, last = commands.whole_number(request, "from"), commands.whole_number(request, "to")
+            return {"count": lane.replay(commands.text(request, "epoch"), first, last)}
+
+        def image(request: Mapping[str, Any]) -> JSON:
+            record, name = commands.text(request, "id"), commands.text(request, "request")
+            path = self.evidence.find(record)
+            if path is None:
+                raise commands.Refused(f"there is no picture of {record} here any more, or there never was one")
+            return commands.send_picture(path, name, lambda topic, payload: broker.publish(topic, payload, 1))
+
+        return {"ping": ping, "replay": replay, "image": image}
+
+    # The main thread
+
+    def _look_around(self) -> None:
+        """Tell systemd and the broker how things are, until it is time to stop."""
+        clock = ClockWatch()
+        next_status = next_telemetry = next_ping = monotonic()
+        ready = False
+        while not self.crew.stopping.wait(TICK_S):
+            now = monotonic()
+            stuck = self.crew.stuck(self.config.health.stage_limit_s)
+            if stuck:
+                self.health.trouble("watchdog", f"{', '.join(stuck)}: busy for too long", fault=True)
+            elif now >= next_ping:
+                self.systemd.notify("WATCHDOG=1")
+                next_ping = now + self.systemd.watchdog_s / 3
+            if not ready and (self._last_part is not None or self.source.triggered):
+                ready = True
+                self.health.ready()
+                self.systemd.notify("READY=1", f"STATUS=inspecting {self.config.recipe.name}")
+            step_s = clock.step()
+            if step_s is not None:
+                self._event("clock", f"the clock was set by {step_s:+.1f} s", {"step_s": round(step_s, 3)})
+            if now >= next_status and self.health.changed():
+                self.announcer.status(self.health.status())
+                next_status = now + STATUS_S
+            if now >= next_telemetry:
+                self.announcer.telemetry(self._telemetry())
+                next_telemetry = now + self.config.health.telemetry_s
+
+    def _drain(self) -> None:
+        """Let what is inside come out, stage by stage; give up on a stage that does not end."""
+        self.systemd.notify("STOPPING=1")
+        self.health.stopping()
+        self.announcer.status(self.health.status())
+        self.source.interrupt()
+        limits = self.config.health
+        # After a fault, a stage may wait for one that is gone.
+        patience_s = limits.stage_limit_s if self.crew.exit_code == 0 else 1.0
+        for stage in ("capture", "prepare", "inspect"):
+            self.crew.join(stage, patience_s)
+        self.parts.close()
+        self.crew.join("keep", patience_s)
+        for broker in self.brokers:
+            broker.commands.close()
+        self._all_accepted = True
+        self._deadline = monotonic() + limits.drain_s
+        for sink in self.sinks:
+            self.crew.join(f"deliver-{sink.name}", limits.drain_s + 2.0)
+        self.outbox.close()
+        self.crew.join("write", limits.stage_limit_s)
+
+    # What the station says of itself
+
+    def _announce_birth(self) -> None:
+        identities = [check.model.identity for check in self.checks]
+        models = [message.model_fields(identity) for identity in identities]
+        now = message.timestamp(datetime.now(UTC))
+        info = {
+            "schema": message.INFO,
+            "ts": now,
+            "software": f"edge-inspect {__version__}",
+            "python": platform.python_version(),
+            "runtime": runtime(),
+            "models": models,
+            "camera": self.source.name,
+            "schemas": list(message.SCHEMAS),
+            "epoch": self.outbox.epoch,
+            "capabilities": ["ping", "replay", "image"],
+        }
+        model = {"schema": message.MODEL, "ts": now, "active": models, "previous": [], "pinned": []}
+        settings = json.loads(self.config.model_dump_json())
+        self.announcer.birth(info, model, {"schema": message.CONFIG, "ts": now, "config": settings})
+        self.health.insecure = any(broker.insecure for broker in self.brokers)
+
+    def _telemetry(self) -> dict[str, Any]:
+        sent = {
+            "accepted": self.outbox.accepted,
+            "published": sum(broker.published for broker in self.brokers),
+            "acknowledged": sum(broker.acknowledged for broker in self.brokers),
+        }
+        return {**self.health.telemetry(), "delivery": sent}
+
+    def _event(self, kind: str, text: str, detail: JSON) -> None:
+        self.outbox.accept(f"event/{kind}", lambda stamp: message.event(stamp, kind, text, **detail))
+
+    def _health(self) -> Health:
+        floor_mb = max(self.config.outbox.min_free_mb, self.config.evidence.min_free_mb)
+        health = Health(self.config.health, self.config.station.state_dir, floor_mb)
+        health.gauge("waiting", lambda: max((lane.waiting for lane in self.lanes), default=0))
+        health.gauge("backlog", lambda: max((lane.backlog for lane in self.lanes), default=0))
+        health.gauge("lost", lambda: self.outbox.lost)
+        health.gauge("dead", lambda: self.outbox.dead)
+        for check in self.checks:
+            if check.model.identity.fallback is not None:
+                health.trouble(f"check {check.config.name}", check.model.identity.fallback)
+        return health
+
+    def _trouble(self, what: str, *, fault: bool = False) -> Trouble:
+        """Trouble that is logged, and shows in the station's status as long as it lasts."""
+        return Trouble(
+            what,
+            log,
+            lambda reason: self.health.well(what)
+            if reason is None
+            else self.health.trouble(what, reason, fault=fault),
+        )
+
+
+def writable(folder: Path) -> Path:
+    """The state folder, made if need be. Raises `ConfigError` where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as err:
+        raise ConfigError(
+            f"station.state_dir: {folder}: {err.strerror or err}; name a folder that this user may write to"
+        ) from err
+    return folder
+
+
+def _mailbox_for(config: Config) -> Mailbox[Frame | Miss]:
+    """Who waits for whom: a file can wait, a part on a conveyor cannot, and of a live view only the newest counts."""
+    match config.source:
+        case WatchSource() | FolderSource(rate_hz=0.0) | SyntheticSource(rate_hz=0.0):
+            return Mailbox(1)
+        case FolderSource() | SyntheticSource():
+            return Mailbox(ROOM_FOR_PARTS, WhenFull.SHRINK_NEWEST, pipeline.unseen)
+        case camera if camera.triggered:
+            return Mailbox(ROOM_FOR_PARTS, WhenFull.SHRINK_NEWEST, pipeline.unseen)
+    return Mailbox(1, WhenFull.DROP_OLDEST)
+
+
+def _without_picture(kept: tuple[Report, Inspection]) -> tuple[Report, Inspection]:
+    """Evidence for which the disk is too slow: the report alone."""
+    report, part = kept
+    frame = part.frame
+    reason = "its picture was not kept: the disk is slower than the line"
+    bare = Miss(frame.sequence, frame.captured_ns, frame.captured_at, frame.camera, reason, frame.part_id)
+    return report, replace(part, frame=bare)
+
