@@ -197,7 +197,7 @@ def test_a_stream_that_falls_silent_is_a_fault() -> None:
 
 
 def test_a_frame_that_is_waited_for_can_be_interrupted() -> None:
-    with camera() as plugged, source(plugged.address, timeout_s=60) as opened:
+    with camera() as plugged, source(plugged.address, timeout_s=10) as opened:
         opened.read()
         plugged.silent.set()
         threading.Timer(0.1, opened.interrupt).start()

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 """Longest, before the first attempt to reconnect; it doubles with each."""
 
+LAST_WAIT_S = 2.0
+"""So long, leaving waits for a thread that is inside OpenCV."""
+
 # FFmpeg and OpenCV say for each attempt what our own errors say once.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
@@ -108,7 +111,7 @@ class OpenCV:
         self._disconnect()
         if self._left is not None:
             # A thread that comes back from C++ while Python shuts down aborts the process.
-            self._left.thread.join(self._config.timeout_s)
+            self._left.thread.join(LAST_WAIT_S)
 
     def read(self) -> Frame:
         """The next frame; `captured_ns` is when it was grabbed.
