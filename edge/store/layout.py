@@ -46,7 +46,7 @@ class Epoch(NamedTuple):
 
 
 def look_through(folder: Path) -> list[Epoch]:
-    """Every epoch's whole parts, the oldest epoch first. Takes 0.5 s for 100,000 files. Raises `OSError`."""
+    """Every epoch's whole parts, the oldest epoch first. 100,000 files take 0.6 s. Raises `OSError`."""
     with os.scandir(folder) as entries:
         folders = [
             Path(entry.path)
