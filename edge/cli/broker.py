@@ -6,6 +6,7 @@ A plant runs a real one: see `firmware_config/mosquitto/`.
 
 import asyncio
 import logging
+import os
 import signal
 from typing import Annotated, Any
 
@@ -60,8 +61,8 @@ async def _start(port: int, websocket_port: int) -> Any:
     try:
         await started.start()
     except BrokerError as err:
-        taken = " or ".join(str(number) for number in (port, websocket_port) if number)
-        raise DeviceError(
-            f"the broker cannot listen on {_LOOPBACK} port {taken}: {err.__cause__}; choose another with --port"
-        ) from err
+        cause = err.__cause__
+        why = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(err)
+        ports = " and ".join(str(number) for number in (port, websocket_port) if number)
+        raise DeviceError(f"the broker cannot listen on {_LOOPBACK} port {ports}: {why}; choose another") from err
     return started

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge.mailbox import Closed, Mailbox, WhenFull
 from edge.message import JSON, encode
@@ -29,6 +29,16 @@ class Command:
 
     name: str
     request: Mapping[str, Any]
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+class Incoming(NamedTuple):
+    """A message from the broker, as it came."""
+
+    topic: str
+    payload: bytes
+    retained: bool
     response_topic: str | None = None
     correlation: bytes | None = None
 
@@ -87,32 +97,25 @@ class Inbox:
         self._refuse = refuse
         self._taken: deque[float] = deque(maxlen=MOST_PER_S)
 
-    def take(
-        self,
-        topic: str,
-        payload: bytes,
-        response_topic: str | None,
-        correlation: bytes | None,
-        *,
-        retained: bool,
-    ) -> None:
+    def take(self, incoming: Incoming) -> None:
         """A message on one of our command topics."""
-        name = topic.removeprefix(f"{self._base}/cmd/")
-        if retained:
+        name = incoming.topic.removeprefix(f"{self._base}/cmd/")
+        if incoming.retained:
             self.refused += 1
             log.warning("command %s: refused, for it is retained: publish it without the retain flag", name)
             return
         if not self._allowed():
             self.refused += 1
             return
-        if response_topic is not None and not fits_a_reply(response_topic, self._base):
-            response_topic = None
+        to = incoming.response_topic
+        if to is not None and not fits_a_reply(to, self._base):
+            to = None
         try:
-            command = Command(name, decode_request(payload), response_topic, correlation)
-            self.commands.put(command)
+            request = decode_request(incoming.payload)
+            self.commands.put(Command(name, request, to, incoming.correlation))
         except BadRequest as err:
             self.refused += 1
-            self._refuse(Command(name, {}, response_topic, correlation), str(err))
+            self._refuse(Command(name, {}, to, incoming.correlation), str(err))
         except Closed:
             self.refused += 1
 

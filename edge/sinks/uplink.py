@@ -30,6 +30,8 @@ class Timing:
     longest_pause_s: float = 60.0
     connect_s: float = 15.0
     """From dialling to the broker's CONNACK."""
+    answer_s: float = 1.0
+    """No answer to MQTT 5 for so long, or for ten times as long as dialling took: ask again in 3.1.1."""
     stable_s: float = 30.0
     """A connection that lived for so long makes the next pause short again."""
     silence_s: float | None = None
@@ -47,10 +49,12 @@ class Link(Protocol):
 
     version: Version
     window: Window
+    dialled_s: float | None
+    """How long dialling took; None until CONNECT is sent."""
     up: bool
     """The broker has accepted us."""
     outdated: bool
-    """The broker hung up on our version of MQTT, or said that it does not speak it."""
+    """The broker does not speak our version of MQTT: it hung up, said so, or did not know what to say."""
     ended: str | None
     """Why it is over; None while it is not."""
 
@@ -99,11 +103,13 @@ class Uplink(Generic[L]):
         self._timing = timing
         self._retained: dict[str, Message] = {}
         self._unsent: dict[str, Message] = {}
+        self._refused: set[str] = set()
         self._unanswered: list[tuple[Message, Ticket]] = []
         self._due: Callable[[], None] = lambda: None
         self._changed = threading.Condition()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._current: L | None = None
         self._link: L | None = None
         self._reason = "not connected yet"
         self._trouble = Trouble(f"sink {name}", log)
@@ -129,6 +135,10 @@ class Uplink(Generic[L]):
         """The connection, waited for if need be. Raises `DeliveryError` with the reason where none comes."""
         link = self.link
         if link is None:
+            if not self._thread.is_alive() and not self._stopping.is_set():
+                raise RuntimeError(
+                    f"{self.name}: the thread that keeps the connection up is dead, or not started"
+                )
             with self._changed:
                 self._changed.wait_for(lambda: self.link or self._stopping.is_set(), patience_s)
                 link = self.link
@@ -170,7 +180,7 @@ class Uplink(Generic[L]):
         self._wake.set()
         with self._changed:
             self._changed.notify_all()
-            link = self._link
+            link = self._current
         if link is not None:
             link.window.let_go()
 
@@ -184,6 +194,8 @@ class Uplink(Generic[L]):
         first = True
         while not self._stopping.is_set():
             link = self._dial(self._version, first)
+            with self._changed:
+                self._current = link
             link.start()
             if self._came_up(link):
                 first = False
@@ -193,13 +205,23 @@ class Uplink(Generic[L]):
             self._stopping.wait(self._backoff.pause_s())
 
     def _came_up(self, link: L) -> bool:
-        with link.window.changed:
-            link.window.changed.wait_for(
-                lambda: link.up or link.ended or self._stopping.is_set(), self._timing.connect_s
-            )
+        changed = link.window.changed
+
+        def settled() -> bool:
+            return link.up or link.ended is not None or self._stopping.is_set()
+
+        until_s = monotonic() + self._timing.connect_s
+        with changed:
+            changed.wait_for(lambda: settled() or link.dialled_s is not None, until_s - monotonic())
+            limit_s = until_s - monotonic()
+            if link.version is Version.V5 and link.dialled_s is not None:
+                limit_s = min(limit_s, max(self._timing.answer_s, 10 * link.dialled_s))
+            changed.wait_for(settled, limit_s)
             if link.up and link.ended is None:
                 return True
-        link.end("stopping" if self._stopping.is_set() else f"no answer within {self._timing.connect_s:g} s")
+            # A broker too old for MQTT 5 may take its CONNECT for the beginning of a longer one, and wait.
+            link.outdated |= link.ended is None and link.dialled_s is not None
+        link.end("stopping" if self._stopping.is_set() else "the broker does not answer")
         if not self._stopping.is_set() and not (link.outdated and link.version is Version.V5):
             self._failed(link)
         return False
@@ -241,6 +263,7 @@ class Uplink(Generic[L]):
         with self._changed:
             self._unsent = dict(self._retained)
         self._unanswered = []
+        self._refused = set()
         self._send_retained(link)
         self._send(link, Message(AVAILABILITY, b"online", retain=True))
         with self._changed:
@@ -278,7 +301,8 @@ class Uplink(Generic[L]):
         for message, ticket in self._unanswered:
             if ticket.code is None:
                 waiting.append((message, ticket))
-            elif ticket.code >= FIRST_FAILURE:
+            elif ticket.code >= FIRST_FAILURE and message.topic not in self._refused:
+                self._refused.add(message.topic)
                 log.error("sink %s: %s refused: %s", self.name, message.topic, meaning(ticket.code))
         self._unanswered = waiting
 
