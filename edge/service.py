@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Crew:
     """Named threads that live and die together: one that raises stops all.
 
-    `on_stop` callables end what the threads wait for; they run once, in order, in the thread that stops.
+    The first to raise gives the exit code: others may fail only because of it.
     """
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ class Crew:
             work()
         except EdgeError as err:
             log.critical("%s: %s", name, err)
-            self.exit_code = err.exit_code
+            self.exit_code = self.exit_code or err.exit_code
             self.stop()
         except Exception:  # the only broad one: a bug ends the process, and systemd starts a fresh one
             log.critical("%s: a bug ended this thread", name, exc_info=True)
-            self.exit_code = EXIT_SOFTWARE
+            self.exit_code = self.exit_code or EXIT_SOFTWARE
             self.stop()
 
 
