@@ -114,20 +114,25 @@ def classifier(labels: int = 3, size: int = 8, output: str = "int8", *, input_ki
     return graph.content([picture], [scores])
 
 
-def backbone(size: int = 32) -> bytes:
+def backbone(size: int = 32, unfit_scale: float | None = None) -> bytes:
     """Features at strides 8 and 16: the mean colour of each square of pixels."""
     graph = Graph()
     picture = graph.tensor((1, size, size, 3), "int8", 1 / 128, -1)
-    return graph.content([picture], [graph.means(picture, size, 8), graph.means(picture, size, 16)])
+    outputs = [graph.means(picture, size, 8), graph.means(picture, size, 16)]
+    if unfit_scale is not None:
+        graph.tensors[outputs[0]].quantization.scale = [unfit_scale]
+    return graph.content([picture], outputs)
 
 
 def passthrough(
-    shape: Sequence[int] = (1, 8, 8, 3), kind: str = "int8", *, inputs: int = 1, scale: float = 1 / 128
+    shape: Sequence[int] = (1, 8, 8, 3), kind: str = "int8", *, inputs: int = 1, dynamic: bool = False
 ) -> bytes:
     """A model that adds a picture to itself; for what its input may look like."""
     graph = Graph()
-    taken = [graph.tensor(shape, kind, scale, -1) for _ in range(inputs)]
-    given = graph.tensor(shape, kind, scale, -1)
+    taken = [graph.tensor(shape, kind, 1 / 128, -1) for _ in range(inputs)]
+    given = graph.tensor(shape, kind, 1 / 128, -1)
+    if dynamic:
+        graph.tensors[taken[0]].shapeSignature = [-1, *shape[1:]]
     graph.operator(
         tfl.BuiltinOperator.ADD,
         [taken[0], taken[-1]],
@@ -140,6 +145,9 @@ def passthrough(
 def custom(operation: bytes = b"MyOwnOp") -> bytes:
     """A model with an operation that no runtime knows."""
     graph = Graph()
-    taken, given = graph.tensor((1, 8, 8, 3), "int8", 1 / 128, -1), graph.tensor((1, 8, 8, 3), "int8", 1 / 128, -1)
+    taken, given = (
+        graph.tensor((1, 8, 8, 3), "int8", 1 / 128, -1),
+        graph.tensor((1, 8, 8, 3), "int8", 1 / 128, -1),
+    )
     graph.operator(tfl.BuiltinOperator.CUSTOM, [taken], [given], custom=operation)
     return graph.content([taken], [given])

@@ -80,7 +80,8 @@ class Interpreter:
         try:
             self._interpreter = opened or _on_cpu(content, threads, CPU)
         except RUNTIME_ERRORS as err:
-            raise BundleError(f"{name}: {_refusal(_sentence(err))}") from err
+            lost = f"; it may need its delegate: {self.fallback}" if self.fallback else ""
+            raise BundleError(f"{name}: {_refusal(_sentence(err))}{lost}") from err
         self.inputs = _specs(self._interpreter.get_input_details(), name)
         self.outputs = _specs(self._interpreter.get_output_details(), name)
         self._input = _picture_input(self.inputs, name)
@@ -93,11 +94,12 @@ class Interpreter:
         Raises `InferenceError`. Other threads run meanwhile.
         """
         if self._input.dtype == np.uint8:
-            tensor = (tensor.view(np.uint8) ^ np.uint8(0x80)).view(np.int8)
-            tensor = tensor.view(np.uint8)
+            pixels: npt.NDArray[Any] = tensor.view(np.uint8) ^ np.uint8(0x80)
+        else:
+            pixels = tensor
         try:
             # Copies of 150 kB in and 55 kB out cost 15 µs; views would have to be let go before every call.
-            self._interpreter.set_tensor(self._input_index, tensor)
+            self._interpreter.set_tensor(self._input_index, pixels)
             self._interpreter.invoke()
             return [self._interpreter.get_tensor(index) for index in self._output_indices]
         except RUNTIME_ERRORS as err:
@@ -142,12 +144,12 @@ def _on_external(content: bytes, threads: int, delegate: DelegateConfig) -> Any:
         raise OSError("is not a TFLite delegate: it has no function tflite_plugin_create_delegate")
     # A delegate may load and then take nothing. Once XNNPACK has taken what is left, that cannot be seen.
     alone = _runtime()[0].OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    trial = _open(
+    probe = _open(
         content, threads, experimental_delegates=[_load(delegate)], experimental_op_resolver_type=alone
     )
-    if all(operation["op_name"] != "DELEGATE" for operation in trial._get_ops_details()):  # noqa: SLF001
+    if all(operation["op_name"] != "DELEGATE" for operation in probe._get_ops_details()):  # noqa: SLF001
         raise OSError("can run none of the model's operations")
-    del trial  # some devices can be opened once only
+    del probe  # some devices can be opened once only
     return _open(content, threads, experimental_delegates=[_load(delegate)])
 
 
@@ -176,12 +178,12 @@ def _spec(tensor: Mapping[str, Any], name: str) -> TensorSpec:
     scales, zero_points = quantization["scales"], quantization["zero_points"]
     if dtype == np.float32:
         scales, zero_points = [0.0], [0]
-    if len(scales) != 1 or len(zero_points) != 1 or not np.isfinite(scales[0]):
+    if len(scales) != 1 or len(zero_points) != 1:
         raise BundleError(
             f"{what}: has {len(scales)} scales; convert the model with one scale for each tensor"
         )
-    if dtype != np.float32 and scales[0] <= 0:
-        raise BundleError(f"{what}: its scale is {scales[0]}; it must be over 0")
+    if dtype != np.float32 and not 0 < scales[0] < np.inf:
+        raise BundleError(f"{what}: its scale is {scales[0]}; it must be a number over 0")
     shape = tuple(int(length) for length in tensor["shape"])
     return TensorSpec(str(tensor["name"]), shape, dtype, float(scales[0]), int(zero_points[0]))
 
@@ -215,4 +217,5 @@ def _refusal(sentence: str) -> str:
 
 
 def _sentence(err: BaseException) -> str:
-    return " ".join(str(err).split()) or type(err).__name__
+    # Without a word is how the runtime says that it got no memory.
+    return " ".join(str(err).split()) or "no reason given; too little memory?"

@@ -41,12 +41,12 @@ class Model:
         self._name = str(bundle.model_path)
         self._content = bundle.files[manifest.model]
         self._interpreter = Interpreter(self._content, threads, delegate, self._name)
+        _check_input(manifest.input.width, manifest.input.height, self._interpreter.inputs[0], bundle)
         self._head = HEADS[manifest.task](bundle, self._interpreter.outputs)
         self.spec = InputSpec(**manifest.input.model_dump())
         self.limits = Limits(pass_below=manifest.limits.pass_below)
         self.quality = QualityLimits.from_table(manifest.quality.model_dump())
         self.labels = tuple(manifest.classification.labels) if manifest.classification else ()
-        _check_input(manifest.input.width, manifest.input.height, self._interpreter.inputs[0], bundle)
         self._version, self._digest, self._threads = manifest.version, bundle.digest, threads
         self.identity = self._identify(manifest.name, self._interpreter)
 

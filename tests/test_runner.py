@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_bundle
+import tiny_model
+
+from edge.errors import BundleError, InferenceError
+from edge.model.bundle import load
+from edge.model.golden import replay, score
+from edge.model.interpreter import DelegateConfig
+from edge.model.manifest import AnomalyHead, Input
+from edge.model.memory_bank import Bank, write_bank
+from edge.model.runner import Model, open_model
+from edge.preprocess.tensor import InputSpec, prepare
+from edge.types import Anomaly, Box, Classification
+
+GREY, RED = (128, 128, 128), (255, 0, 0)
+
+
+@pytest.fixture
+def anomaly(tmp_path: Path) -> Model:
+    return open_model(load(tiny_bundle.anomaly(tmp_path / "part")))
+
+
+def test_what_was_taught_is_near_and_what_was_not_is_far(anomaly: Model) -> None:
+    half = np.full((32, 32, 3), GREY, np.uint8)
+    half[:16, 16:] = RED
+    prepared = prepare(half, anomaly.spec)
+    found = anomaly.decode(anomaly.run(prepared), prepared)
+    assert isinstance(found, Anomaly)
+    # Red is ±1 in each channel; spread 0.5 and limit 2 make √3 of it.
+    assert found.anomaly_map == pytest.approx(np.array([[0, 3**0.5], [0, 0]]), abs=0.02)
+    assert found.box == Box(0, 0, 32, 32)
+
+
+def test_tiles_are_scored_one_by_one_and_joined(tmp_path: Path) -> None:
+    folder = tiny_bundle.anomaly(tmp_path / "part", input=Input(width=32, height=32, tiles_x=2))
+    model = open_model(load(folder))
+    picture = np.full((64, 128, 3), GREY, np.uint8)
+    picture[:, 96:] = RED
+    prepared = prepare(picture, model.spec)
+    found = model.decode(model.run(prepared), prepared)
+    assert isinstance(found, Anomaly)
+    assert found.anomaly_map.shape == (2, 4)
+    assert (found.anomaly_map > 1).tolist() == [[False, False, False, True]] * 2
+
+
+def test_a_classification_gives_a_probability_for_each_label(tmp_path: Path) -> None:
+    model = open_model(load(tiny_bundle.classification(tmp_path / "part")))
+    prepared = tiny_bundle.plain(RED, 8)
+    found = model.decode(model.run(prepared), prepared)
+    assert isinstance(found, Classification)
+    assert found.labels == ("red", "green", "blue")
+    assert found.scores == pytest.approx((1, 0, 0), abs=0.01)
+    assert model.labels == ("red", "green", "blue")
+
+
+def test_a_prediction_stays_as_it_is_when_the_model_runs_again(anomaly: Model) -> None:
+    grey, red = tiny_bundle.plain(GREY), tiny_bundle.plain(RED)
+    first = anomaly.decode(anomaly.run(red), red)
+    anomaly.decode(anomaly.run(grey), grey)
+    assert isinstance(first, Anomaly)
+    assert (first.anomaly_map > 1).all()
+
+
+def test_the_identity_says_which_model_runs_on_what(tmp_path: Path) -> None:
+    bundle = load(tiny_bundle.anomaly(tmp_path / "part", version=7))
+    identity = open_model(bundle, threads=2).identity
+    assert (identity.name, identity.version, identity.digest) == ("grey", 7, bundle.digest)
+    assert (identity.delegate, identity.threads, identity.fallback) == ("cpu", 2, None)
+
+
+def test_the_identity_says_why_the_delegate_is_not_used(tmp_path: Path) -> None:
+    bundle = load(tiny_bundle.anomaly(tmp_path / "part"))
+    identity = open_model(bundle, DelegateConfig("external", Path("/no/such.so"))).identity
+    assert identity.delegate == "cpu"
+    assert identity.fallback is not None
+    assert "/no/such.so" in identity.fallback
+
+
+def test_a_model_that_falls_back_goes_on_and_says_why(anomaly: Model) -> None:
+    red = tiny_bundle.plain(RED)
+    before = anomaly.run(red)
+    anomaly.fall_back("failed 5 times in a row")
+    assert np.array_equal(anomaly.run(red), before)
+    assert (anomaly.identity.delegate, anomaly.identity.fallback) == ("cpu", "failed 5 times in a row")
+
+
+def test_a_tensor_of_the_wrong_shape_is_an_inference_error(anomaly: Model) -> None:
+    with pytest.raises(InferenceError):
+        anomaly.run(prepare(np.zeros((8, 8, 3), np.uint8), InputSpec(16, 16)))
+
+
+def test_limits_and_quality_are_those_of_the_manifest(anomaly: Model) -> None:
+    assert anomaly.limits.pass_below == 1.0
+    assert anomaly.quality.max_brightness == 255.0
+    assert anomaly.spec == InputSpec(32, 32)
+    assert anomaly.labels == ()
+
+
+def test_a_model_that_takes_another_size_is_refused(tmp_path: Path) -> None:
+    folder = tiny_bundle.anomaly(tmp_path / "part", model=tiny_model.backbone(64))
+    with pytest.raises(
+        BundleError, match=r"takes pictures of 64×64, but \[input\] in .*model\.toml says 32×32"
+    ):
+        open_model(load(folder))
+
+
+def test_a_model_without_the_features_that_the_bank_needs_is_refused(tmp_path: Path) -> None:
+    folder = tiny_bundle.anomaly(tmp_path / "part", model=tiny_model.passthrough((1, 32, 32, 3)))
+    with pytest.raises(BundleError, match=r"its outputs are 1×32×32×3; anomaly\.stride_px 16 needs 1×2×2×n"):
+        open_model(load(folder))
+
+
+def test_a_bank_of_other_channels_is_refused(tmp_path: Path) -> None:
+    bank = Bank(np.zeros((1, 4), np.float32), np.zeros(4, np.float32), np.ones(4, np.float32))
+    folder = tiny_bundle.anomaly(tmp_path / "part", bank=write_bank(bank))
+    with pytest.raises(BundleError, match=r"bank\.npz: has 4 channels, the model 3; teach the bundle again"):
+        open_model(load(folder))
+
+
+def test_a_label_too_few_is_refused(tmp_path: Path) -> None:
+    folder = tiny_bundle.classification(tmp_path / "part", labels=("red", "green"))
+    with pytest.raises(BundleError, match=r"its output is 1×3, but classification\.labels has 2"):
+        open_model(load(folder))
+
+
+def test_a_classification_of_several_outputs_is_refused(tmp_path: Path) -> None:
+    model, seen = tiny_model.backbone(32), Input(width=32, height=32)
+    folder = tiny_bundle.classification(tmp_path / "part", model=model, input=seen)
+    with pytest.raises(BundleError, match="has 2 outputs; a classification has one"):
+        open_model(load(folder))
+
+
+def test_the_other_stride_can_be_looked_at(tmp_path: Path) -> None:
+    head = AnomalyHead(bank="bank.npz", stride_px=8, limit_distance=1.0)
+    model = open_model(load(tiny_bundle.anomaly(tmp_path / "part", anomaly=head)))
+    assert model.run(tiny_bundle.plain(GREY))[0].shape == (4, 4)
+
+
+def test_a_score_is_the_highest_cell_or_the_probability_of_the_label(tmp_path: Path, anomaly: Model) -> None:
+    colours = open_model(load(tiny_bundle.classification(tmp_path / "colours")))
+    red = np.full((32, 32, 3), RED, np.uint8)
+    assert score(anomaly, red) == pytest.approx(3**0.5, abs=0.02)
+    assert score(colours, red, "red") == pytest.approx(1, abs=0.01)
+    assert np.isnan(score(colours, red, "violet"))
+
+
+def test_a_bundle_without_golden_pictures_has_no_scores_to_replay(tmp_path: Path) -> None:
+    bundle = load(tiny_bundle.anomaly(tmp_path / "part"))
+    assert replay(bundle, open_model(bundle)) == ()

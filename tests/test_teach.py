@@ -1,0 +1,231 @@
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from edge.errors import BundleError, ConfigError
+from edge.model.bundle import load
+from edge.model.golden import replay, score
+from edge.model.interpreter import TensorSpec
+from edge.model.memory_bank import read_bank
+from edge.model.runner import open_model
+from edge.model.verify import verify
+from edge.preprocess.quality import complaints, measure
+from edge.teach.coreset import choose
+from edge.teach.defects import damage
+from edge.teach.features import make_bank
+from edge.teach.lesson import Taught, teach
+from edge.teach.limits import folds, learn
+from edge.types import Image
+
+BANK_SIZE = 128
+
+
+def washer(seed: int, *, scratched: bool = False) -> Image:
+    """A ring on a dark ground, never in quite the same place and light."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:96, 0:96] - (48 + rng.uniform(-1, 1, (2, 1, 1)))
+    radius = np.hypot(x, y)
+    grey = np.where((radius > 14) & (radius < 36), 170.0, 45.0) + rng.uniform(-5, 5)
+    if scratched:
+        grey[48:56, 66:82] = 20
+    noise = rng.normal(0, 3, (96, 96))
+    return np.repeat(np.clip(grey + noise, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def album(folder: Path, seeds: Sequence[int]) -> list[Path]:
+    folder.mkdir()
+    paths = [folder / f"{seed:03}.png" for seed in seeds]
+    for seed, path in zip(seeds, paths, strict=True):
+        PIL.Image.fromarray(washer(seed)).save(path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    folder = tmp_path_factory.mktemp("taught")
+    return teach("washer", album(folder / "good", range(10)), folder / "bundle", bank_size=BANK_SIZE)
+
+
+def test_a_taught_bundle_tells_a_damaged_part_from_good_ones(taught: Taught) -> None:
+    model = open_model(load(taught.bundle.folder))
+    good = [score(model, washer(seed)) for seed in range(100, 106)]
+    bad = [score(model, washer(seed, scratched=True)) for seed in range(100, 106)]
+    assert max(good) < model.limits.pass_below
+    assert min(bad) >= 1.0
+
+
+def test_a_taught_bundle_proves_itself(taught: Taught) -> None:
+    bundle = load(taught.bundle.folder)
+    verify(bundle)
+    expected = [golden.score for golden in bundle.manifest.golden]
+    assert replay(bundle, open_model(bundle)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_golden_pictures_are_good_and_damaged_ones(taught: Taught) -> None:
+    names = [golden.file for golden in taught.bundle.manifest.golden]
+    assert sorted(names) == ["damaged-0.png", "damaged-1.png", "good-0.png", "good-1.png"]
+
+
+def test_pictures_like_the_taught_ones_are_fit_to_be_judged(taught: Taught) -> None:
+    quality = open_model(taught.bundle).quality
+    assert complaints(measure(washer(100)), quality) == ()
+    assert complaints(measure(washer(100) // 4), quality) != ()
+
+
+def test_the_summary_says_what_was_taught(taught: Taught) -> None:
+    lines = taught.summary()
+    assert lines[0].startswith(f"taught washer on 10 pictures: {BANK_SIZE} patches, contrast ")
+    assert str(taught.bundle.folder) in lines[-1]
+
+
+def test_the_same_pictures_teach_the_same_model(taught: Taught, tmp_path: Path) -> None:
+    again = teach("washer", album(tmp_path / "good", range(10)), tmp_path / "bundle", bank_size=BANK_SIZE)
+    assert again.limit_distance == taught.limit_distance
+    assert again.bundle.manifest.files == taught.bundle.manifest.files
+
+
+def test_progress_is_told_to_the_end_of_each_stage(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    teach(
+        "washer",
+        album(tmp_path / "good", range(5)),
+        tmp_path / "bundle",
+        progress=lambda *step: told.append(step),
+        bank_size=16,
+    )
+    last = {stage: (done, total) for stage, done, total in told}
+    assert list(last) == ["reading pictures", "finding the limits", "choosing patches"]
+    assert all(done == total for done, total in last.values())
+
+
+def test_fewer_than_five_pictures_are_too_few(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="4 different pictures are too few to teach; give at least 5 of good parts"):
+        teach("washer", album(tmp_path / "good", range(4)), tmp_path / "bundle")
+
+
+def test_a_picture_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    paths = album(tmp_path / "good", range(4))
+    twin = tmp_path / "good" / "twin.png"
+    twin.write_bytes(paths[0].read_bytes())
+    with pytest.raises(ConfigError, match="4 different pictures are too few"):
+        teach("washer", [*paths, twin], tmp_path / "bundle")
+
+
+def test_a_few_unreadable_pictures_are_left_out_and_listed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = album(tmp_path / "good", range(6))
+    paths[2].write_text("no picture")
+    with caplog.at_level(logging.WARNING):
+        lesson = teach("washer", paths, tmp_path / "bundle", bank_size=16)
+    assert lesson.pictures == 5
+    assert str(paths[2]) in lesson.skipped[0]
+    assert str(paths[2]) in caplog.text
+    assert any(line.startswith("not used: ") and str(paths[2]) in line for line in lesson.summary())
+
+
+def test_many_unreadable_pictures_are_an_error(tmp_path: Path) -> None:
+    paths = album(tmp_path / "good", range(8))
+    for path in paths[:2]:
+        path.write_bytes(b"")
+    with pytest.raises(
+        ConfigError, match=r"2 of 8 pictures cannot be read; look at the folder\n  .*000\.png"
+    ):
+        teach("washer", paths, tmp_path / "bundle")
+
+
+def test_a_bundle_that_exists_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    with pytest.raises(BundleError, match="exists already"):
+        teach("washer", [], tmp_path / "bundle")
+
+
+def test_a_bundle_is_replaced_when_that_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "old").write_text("old")
+    teach("washer", album(tmp_path / "good", range(5)), tmp_path / "bundle", force=True, bank_size=16)
+    assert load(tmp_path / "bundle").manifest.name == "washer"
+    assert not (tmp_path / "bundle" / "old").exists()
+
+
+def test_pictures_that_hold_nothing_teach_a_model_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "good").mkdir()
+    paths = [tmp_path / "good" / f"{grey}.png" for grey in range(100, 106)]
+    for grey, path in zip(range(100, 106), paths, strict=True):
+        PIL.Image.fromarray(np.full((64, 64, 3), grey, np.uint8)).save(path)
+    lesson = teach("nothing", paths, tmp_path / "bundle", bank_size=16)
+    assert np.isfinite(lesson.limit_distance)
+    verify(load(tmp_path / "bundle"))
+
+
+def test_the_chosen_patches_are_spread_over_all_kinds() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((8, 20)) * 30
+    common = np.repeat(centres[:1], 500, axis=0)
+    patches = np.concatenate([common, centres]) + rng.standard_normal((508, 20))
+    chosen = patches[choose(patches.astype(np.float32), 16, rng)]
+    kinds = {int(((centres - patch) ** 2).sum(axis=1).argmin()) for patch in chosen}
+    assert kinds == set(range(8))
+
+
+def test_no_patch_is_chosen_twice() -> None:
+    patches = np.zeros((50, 4), np.float32)
+    assert len(set(choose(patches, 20, np.random.default_rng(0)).tolist())) == 20
+
+
+def test_all_patches_are_chosen_where_there_are_no_more() -> None:
+    assert choose(np.zeros((3, 4), np.float32), 10, np.random.default_rng(0)).tolist() == [0, 1, 2]
+
+
+def test_a_bank_is_standardised_over_all_taught_patches() -> None:
+    rng = np.random.default_rng(0)
+    spec = TensorSpec("features", (1, 4, 4, 3), np.dtype(np.int8), 0.5, 10)
+    taught = [rng.integers(-100, 100, (4, 4, 3)).astype(np.int8) for _ in range(4)]
+    bank = make_bank(taught, spec, 1000, rng)
+    assert len(bank.patches) == 64
+    assert bank.patches.mean(axis=0) == pytest.approx(0, abs=1e-5)
+    assert bank.patches.std(axis=0) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_channel_that_never_moves_does_not_blow_up() -> None:
+    spec = TensorSpec("features", (1, 4, 4, 3), np.dtype(np.int8), 0.5, 10)
+    bank = make_bank([np.full((4, 4, 3), 7, np.int8)], spec, 4, np.random.default_rng(0))
+    assert bank.spread.tolist() == [0.5] * 3
+    assert bank.mean.tolist() == [-1.5] * 3
+
+
+def test_each_picture_is_held_out_once() -> None:
+    for count in (5, 6, 29, 30, 31, 60, 333):
+        held = np.concatenate(list(folds(count)))
+        assert sorted(held.tolist()) == list(range(count))
+
+
+def test_limits_lie_above_the_scores_that_they_are_learned_from() -> None:
+    scores = np.random.default_rng(0).lognormal(2, 0.1, 60)
+    limit, pass_below = learn(scores)
+    assert scores.max() < limit < 1.5 * scores.max()
+    assert np.quantile(scores, 0.9) < pass_below * limit < limit
+
+
+def test_limits_from_few_scores_are_wider() -> None:
+    few = [8.0, 9.0, 10.0, 11.0, 12.5]
+    assert learn(few)[0] > 1.2 * learn(few * 12)[0]
+
+
+def test_damage_changes_a_part_of_the_picture_and_not_the_original() -> None:
+    picture = washer(0)
+    kept = picture.copy()
+    shares = [
+        (damage(picture, np.random.default_rng(seed)) != picture).any(axis=2).mean() for seed in range(20)
+    ]
+    assert np.array_equal(picture, kept)
+    assert all(0 < share < 0.1 for share in shares)
+
+
+def test_a_bank_of_a_bundle_is_as_large_as_asked_for(taught: Taught) -> None:
+    bank = read_bank((taught.bundle.folder / "bank.npz").read_bytes(), "bank.npz")
+    assert bank.patches.shape == (BANK_SIZE, 112)

@@ -1,0 +1,66 @@
+"""Tiny bundles, complete and sound; a test then breaks the one thing that it is about."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import tiny_model
+
+from edge.model.bundle import described, write
+from edge.model.manifest import AnomalyHead, ClassificationHead, Input, Manifest
+from edge.model.memory_bank import Bank, write_bank
+from edge.preprocess.tensor import InputSpec, Prepared, prepare
+
+COLOURS = ("red", "green", "blue")
+WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+GREY_BANK = Bank(np.zeros((1, 3), np.float32), np.zeros(3, np.float32), np.full(3, 0.5, np.float32))
+"""Grey is good; a colour's distance is twice its length, in the model's units."""
+
+
+def save(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
+    write(folder, manifest.model_copy(update={"files": described(files)}), files)
+    return folder
+
+
+def classification(
+    folder: Path,
+    model: bytes | None = None,
+    labels: tuple[str, ...] = COLOURS,
+    **changes: object,
+) -> Path:
+    files = {"model.tflite": tiny_model.classifier() if model is None else model}
+    manifest = Manifest(
+        schema="edge.bundle/1",
+        name="colours",
+        task="classification",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=8, height=8),
+        files=described(files),
+        classification=ClassificationHead(labels=list(labels)),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
+def anomaly(folder: Path, bank: bytes | None = None, model: bytes | None = None, **changes: object) -> Path:
+    files = {
+        "model.tflite": tiny_model.backbone() if model is None else model,
+        "bank.npz": write_bank(GREY_BANK) if bank is None else bank,
+    }
+    manifest = Manifest(
+        schema="edge.bundle/1",
+        name="grey",
+        task="anomaly",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=32, height=32),
+        files=described(files),
+        anomaly=AnomalyHead(bank="bank.npz", limit_distance=2.0),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
+def plain(colour: tuple[int, int, int], size: int = 32) -> Prepared:
+    """A picture of one colour, prepared for the tiny models."""
+    return prepare(np.full((size, size, 3), colour, np.uint8), InputSpec(size, size))
