@@ -84,18 +84,21 @@ def sheet_from(folder: Path, to: Path, title: str = "edge-inspect", most: int = 
 
 
 def exhibits_in(folder: Path, most: int) -> list[Exhibit]:
-    """The latest parts of an evidence folder, those that did not pass first."""
+    """The latest parts of an evidence folder: failures first, then the undecided, passes last."""
     parts = [
         (epoch.folder, part)
         for epoch in layout.look_through(folder)
         for part in sorted(epoch.size_bytes)
         if (epoch.folder / part.file(PICTURE)).exists()
     ]
-    passes = [item for item in parts if item[1].verdict is Verdict.PASS]
-    others = [item for item in parts if item[1].verdict is not Verdict.PASS]
-    room_for_others = max(most - most // 2, most - len(passes))
-    shown = others[-room_for_others:]
-    shown += passes[len(passes) - min(len(passes), most - len(shown)) :]
+    fails, passes = (
+        [item for item in parts if item[1].verdict is verdict] for verdict in (Verdict.FAIL, Verdict.PASS)
+    )
+    undecided = [item for item in parts if item[1].verdict not in {Verdict.FAIL, Verdict.PASS}]
+    room = max(most - most // 2, most - len(passes))
+    shown = _last(fails, room)
+    shown += _last(undecided, room - len(shown))
+    shown += _last(passes, most - len(shown))
     return [_read(*item) for item in shown]
 
 
@@ -116,6 +119,10 @@ def contact_sheet(exhibits: Sequence[Exhibit], columns: int = 2, title: str = "e
         at = MARGIN_PX + column * (card_width + GAP_PX), MARGIN_PX + HEADER_PX + row * (card_height + GAP_PX)
         sheet.paste(card, at, _rounded(card.size))
     return np.asarray(sheet)
+
+
+def _last(items: list[tuple[Path, Part]], count: int) -> list[tuple[Path, Part]]:
+    return items[len(items) - min(len(items), count) :]
 
 
 def _read(folder: Path, part: Part) -> Exhibit:
@@ -194,7 +201,7 @@ def _words(card: Pillow.Image, item: Exhibit, middle: float) -> None:
     card.paste(sign, (PAD_PX, round(middle) - 19), _rounded(sign.size, 7))
     right = card.width - PAD_PX
     truth = "" if item.truth is None else f"truth: {', '.join(sorted(set(item.truth))) or 'good'}"
-    truth = printable(truth)
+    truth = printable(truth.replace("_", " "))
     rows = [(item.score, PALE, 22)] if item.score else []
     if truth:
         rows.append((truth if item.mistake is None else f"{item.mistake.upper()} · {truth}", GREY, 18))
@@ -218,9 +225,9 @@ def _panel(item: Exhibit, width: int, height: int) -> Image:
     if item.spot is None:
         return panel
     scale = panel.shape[1] / item.picture.shape[1]
-    side = max(1.5 * item.spot.width, 1.5 * item.spot.height, 0.12 * item.picture.shape[0])
+    side = max(1.6 * item.spot.width, 1.6 * item.spot.height, 0.16 * item.picture.shape[0])
     inset = round(CLOSE_UP * panel.shape[0])
-    if side * scale > 0.6 * inset:
+    if side * scale > 0.8 * inset:
         return panel
     x, y = (item.spot.x_min + item.spot.x_max) / 2, (item.spot.y_min + item.spot.y_max) / 2
     patch = cv2.getRectSubPix(item.picture, (round(side), round(side)), (x, y))
