@@ -76,6 +76,7 @@ def test_the_shipped_backbone_takes_pixels_and_gives_features_at_two_strides() -
         (tiny_model.passthrough(kind="int32"), "tensor 'tensor0': holds int32; convert the model to int8"),
         (tiny_model.passthrough(inputs=2), "takes 2 inputs; a model must take one picture"),
         (tiny_model.passthrough(dynamic=True), "its shape changes from call to call"),
+        (tiny_model.classifier().replace(b"tensor0", b"tensor\xff"), "is not a model that can be loaded"),
         (tiny_model.backbone(unfit_scale=float("nan")), "its scale is nan; it must be a number over 0"),
     ],
 )

@@ -103,7 +103,9 @@ def test_progress_is_told_to_the_end_of_each_stage(tmp_path: Path) -> None:
 
 
 def test_fewer_than_five_pictures_are_too_few(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="4 different pictures are too few to teach; give at least 5 of good parts"):
+    with pytest.raises(
+        ConfigError, match="4 different pictures are too few to teach; give at least 5 of good parts"
+    ):
         teach("washer", album(tmp_path / "good", range(4)), tmp_path / "bundle")
 
 

@@ -79,14 +79,14 @@ class Interpreter:
                 log.warning("delegate cannot be used, the CPU does its work: %s", self.fallback)
         try:
             self._interpreter = opened or _on_cpu(content, threads, CPU)
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except RUNTIME_ERRORS as err:
             lost = f"; it may need its delegate: {self.fallback}" if self.fallback else ""
             raise BundleError(f"{name}: {_refusal(_sentence(err))}{lost}") from err
-        self.inputs = _specs(self._interpreter.get_input_details(), name)
-        self.outputs = _specs(self._interpreter.get_output_details(), name)
+        self.inputs, self.outputs = _specs(inputs, name), _specs(outputs, name)
         self._input = _picture_input(self.inputs, name)
-        self._input_index = self._interpreter.get_input_details()[0]["index"]
-        self._output_indices = [details["index"] for details in self._interpreter.get_output_details()]
+        self._input_index = inputs[0]["index"]
+        self._output_indices = [details["index"] for details in outputs]
 
     def invoke(self, tensor: Tensor) -> list[npt.NDArray[Any]]:
         """Run the model on 1×h×w×3; the outputs are copies, in the order of `outputs`.
