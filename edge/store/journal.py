@@ -23,6 +23,7 @@ CHECKPOINT_PAGES = 1000
 WAL_LIMIT_BYTES = 4 << 20  # cut it only after an unusual growth: a file of constant size is cheaper to sync
 CACHE_KIB = 512
 MOST_DEAD = 1000
+BLOCK_BITS = 8  # numbers are summed up and deleted by blocks of 256
 FORMAT = 1
 APPLICATION = 0x65646765  # "edge": the mark in the file's header
 BUSY_S = 5.0
@@ -42,7 +43,14 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {FORMAT};
 """
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+HEAD = "SELECT coalesce(max(seq), 0) FROM (SELECT seq FROM sqlite_sequence UNION ALL SELECT max(seq) FROM record)"
+_DAMAGED = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_FORMAT,
+    sqlite3.SQLITE_IOERR_READ,  # a sector that is gone; a disk that is gone fails the exchange of files, too
+    sqlite3.SQLITE_IOERR_CORRUPTFS,
+}
 
 
 class Damaged(Exception):
@@ -74,12 +82,13 @@ class Dead(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """What a block of numbers holds of one rank. `newest_s` is the youngest record's time."""
+    """What a block of numbers holds of one rank, and the times of its oldest and youngest record."""
 
     block: int
     rank: int
     rows: int
     size_bytes: int
+    oldest_s: int
     newest_s: int
 
 
@@ -107,17 +116,38 @@ class Reader:
                 check_same_thread=False,
             )
 
-    def rows(self, first: int, last: int, most: int) -> list[Row]:
+    def records(self, first: int, last: int, most: int) -> list[Record]:
         """Up to `most` records of `first` to `last`, ascending. Raises `Damaged`, `Unusable`."""
         with _told_apart(self._path):
             found = self._sql.execute(
-                "SELECT seq, topic, payload, crc FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+                "SELECT seq, rank, at_s, topic, payload, crc FROM record"
+                " WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
                 (first, last, most),
             ).fetchall()
-        for seq, topic, payload, crc in found:
+        for seq, *_, topic, payload, crc in found:
             if crc != _checksum(topic, payload):
                 raise Damaged(f"{self._path}: record {seq} is not what was written")
-        return [Row(seq, topic, payload) for seq, topic, payload, _ in found]
+        return [Record(*row) for *row, _ in found]
+
+    def rows(self, first: int, last: int, most: int) -> list[Row]:
+        """The same, as sinks take them. Raises `Damaged`, `Unusable`."""
+        return [Row(record.seq, record.topic, record.payload) for record in self.records(first, last, most)]
+
+    def bounds(self) -> list[Range]:
+        """The lowest and the highest number there is, or nothing. Raises `Damaged`, `Unusable`."""
+        with _told_apart(self._path):
+            first, last = self._sql.execute("SELECT min(seq), max(seq) FROM record").fetchone()
+        return [] if first is None else [(first, last)]
+
+    def meta(self) -> dict[str, str]:
+        """What is stored beside the records. Raises `Damaged`, `Unusable`."""
+        with _told_apart(self._path):
+            return dict(self._sql.execute("SELECT key, value FROM meta").fetchall())
+
+    def head(self) -> int:
+        """The highest number ever given, 0 where there was none. Raises `Damaged`, `Unusable`."""
+        with _told_apart(self._path):
+            return int(self._sql.execute(HEAD).fetchone()[0])
 
     def count(self, ranges: Iterable[Range]) -> int:
         """How many records lie in the ranges. Raises `Damaged`, `Unusable`."""
@@ -148,10 +178,7 @@ class Journal:
             meta = self._meta()
             self.epoch = meta["epoch"]
             self.state: dict[str, Any] = json.loads(meta["state"])
-            self.head = self._number(
-                "SELECT max(coalesce(max(seq), 0), (SELECT coalesce(max(seq), 0)"
-                " FROM sqlite_sequence WHERE name = 'record')) FROM record"
-            )
+            self.head = self._number(HEAD)
             self.tail = self._number("SELECT coalesce(min(seq), 1) FROM record")
             self.newest_s = self._number(
                 "SELECT coalesce((SELECT at_s FROM record ORDER BY seq DESC LIMIT 1), 0)"
@@ -180,9 +207,9 @@ class Journal:
         """What lies in `first` to `last`, by blocks of 256 numbers and by rank."""
         with _told_apart(self._path):
             found = self._sql.execute(
-                "SELECT seq >> 8, rank, count(*), sum(length(payload) + length(topic)), max(at_s)"
+                "SELECT seq >> ?, rank, count(*), sum(length(payload) + length(topic)), min(at_s), max(at_s)"
                 " FROM record WHERE seq BETWEEN ? AND ? GROUP BY 1, 2",
-                (first, last),
+                (BLOCK_BITS, first, last),
             ).fetchall()
         return [Sizes(*row) for row in found]
 
@@ -202,9 +229,10 @@ class Journal:
                 self._sql.execute("SELECT count(*) FROM record WHERE seq >= ?", (first,)).fetchone()[0]
             )
 
-    def spare_bytes(self) -> int:
-        """Room inside the file that deleted records left: so much can be written before it grows."""
-        return self._number("PRAGMA freelist_count") * PAGE_BYTES
+    def room(self) -> tuple[int, int]:
+        """Bytes in use, and bytes that deleted records left: so much can be written before the file grows."""
+        spare = self._number("PRAGMA freelist_count")
+        return (self._number("PRAGMA page_count") - spare) * PAGE_BYTES, spare * PAGE_BYTES
 
     def close(self) -> None:
         """Let go of the file."""
@@ -281,13 +309,10 @@ def _told_apart(path: Path) -> Iterator[None]:
     """SQLite's complaints as ours: what will pass, and what will not. A wrong query of ours stays SQLite's."""
     try:
         yield
-    except sqlite3.OperationalError as err:
-        if err.sqlite_errorcode & 0xFF in _DAMAGED:
-            raise Damaged(f"{path}: {err}") from err
-        if err.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR:
-            raise
-        raise Unusable(f"{path}: {err}") from err
     except sqlite3.DatabaseError as err:
-        if getattr(err, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        code = getattr(err, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code in _DAMAGED or code & 0xFF in _DAMAGED:
             raise Damaged(f"{path}: {err}") from err
+        if isinstance(err, sqlite3.OperationalError) and code & 0xFF != sqlite3.SQLITE_ERROR:
+            raise Unusable(f"{path}: {err}") from err
         raise

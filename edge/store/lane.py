@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
 from edge.service import Trouble
 from edge.store.cursor import Cursor, Span
@@ -13,6 +14,18 @@ from edge.store.ranges import Range, Ranges
 from edge.types import Row
 
 log = logging.getLogger(__name__)
+
+
+class Ears(Protocol):
+    """What a lane tells the writer."""
+
+    def spoke(self) -> None:
+        """The sink has acknowledged or refused something. The lock is held."""
+        ...
+
+    def found_damage(self, epoch: str, damage: Damaged) -> None:
+        """The file of that epoch cannot be read in some place."""
+        ...
 
 
 class Lane:
@@ -25,8 +38,7 @@ class Lane:
         path: The outbox's file.
         rate_hz: The backlog is offered at most so fast.
         changed: Notified when there are new records; its lock guards all cursors.
-        spoke: Called, with that lock held, when the sink has acknowledged or refused something.
-        damaged: Called when the file turns out to be damaged.
+        writer: Is told when the sink has spoken, and when the file turns out to be damaged.
     """
 
     def __init__(
@@ -35,8 +47,7 @@ class Lane:
         path: Path,
         rate_hz: float,
         changed: threading.Condition,
-        spoke: Callable[[], None],
-        damaged: Callable[[Damaged], None],
+        writer: Ears,
     ) -> None:
         self.name = name
         self.acknowledged = 0
@@ -49,8 +60,7 @@ class Lane:
         self._allowance = 1.0
         self._allowed_at = monotonic()
         self._changed = changed
-        self._spoke = spoke
-        self._damaged = damaged
+        self._writer = writer
         self._reader: Reader | None = None
         self._reading = threading.Lock()
         self._trouble = Trouble(f"outbox: reading for {name}", log)
@@ -80,12 +90,13 @@ class Lane:
                 if isinstance(offer, list):
                     return offer
                 span, most_now = offer
-            rows = self._read(span, most_now, until)
+                epoch = self.epoch
+            rows = self._read(epoch, span, most_now, until)
             if rows is None:
                 return []
             with self._changed:
                 if self.cursor is not cursor:
-                    continue
+                    continue  # another file took the place of that one meanwhile
                 cursor.found(span, rows, complete=len(rows) < most_now)
                 if span.historical:
                     self._allowance -= len(rows)
@@ -98,7 +109,7 @@ class Lane:
             count = self.cursor.acknowledge(seqs)
             self.acknowledged += count
             if count:
-                self._spoke()
+                self._writer.spoke()
 
     def refuse(self, reasons: Mapping[int, str]) -> None:
         """The sink will never take these, for those reasons: they are put aside and not offered again."""
@@ -108,35 +119,40 @@ class Lane:
                 if row is not None:
                     self.refused.append(Dead(self.name, seq, row.topic, row.payload, reason))
             if self.cursor.acknowledge(reasons):
-                self._spoke()
+                self._writer.spoke()
 
     def disconnected(self) -> None:
         """The sink is out of reach: all that waits is backlog from now on. Repeating it is fine."""
         with self._changed:
             self.cursor.disconnected()
+            self._allowance, self._allowed_at = 1.0, monotonic()
 
     def replay(self, epoch: str, first: int, last: int) -> int:
         """Offer acknowledged records of `first` to `last` again, as backlog. Returns how many. Any thread.
 
-        Those of another epoch than the outbox's are not there any more.
+        Those of another epoch than the outbox's are not there any more; 0 also where the file cannot be read now.
         """
         with self._changed:
             cursor = self.cursor
             if epoch != self.epoch:
                 return 0
-            wanted = Ranges([(first, min(last, cursor.head))])
+            wanted = Ranges([(max(1, first), min(last, cursor.head))])
             for span in cursor.waiting:
                 wanted.discard(*span)
-        count = self._count(list(wanted))
+        count = self._count(epoch, list(wanted))
         with self._changed:
             if count and self.cursor is cursor:
                 cursor.again(wanted, count)
-                self._spoke()
+                self._writer.spoke()
                 self._changed.notify_all()
         return count
 
+    def begin(self, epoch: str, cursor: Cursor) -> None:
+        """Another file has taken the old one's place; what was taken from that is forgotten. The lock is held."""
+        self.epoch, self.cursor = epoch, cursor
+
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; the next look at it opens it again."""
         with self._reading:
             if self._reader is not None:
                 self._reader.close()
@@ -165,7 +181,7 @@ class Lane:
         self._allowance, self._allowed_at = min(saved, max(1.0, self._rate_hz)), now
         return self._allowance
 
-    def _read(self, span: Span, most: int, until: float) -> list[Row] | None:
+    def _read(self, epoch: str, span: Span, most: int, until: float) -> list[Row] | None:
         """The span's records, marked if they are old; None, when time is up, where the file cannot be read."""
         try:
             with self._reading:
@@ -173,28 +189,26 @@ class Lane:
                     self._reader = Reader(self._path)
                 rows = self._reader.rows(span.first, span.last, most)
         except Damaged as err:
-            self._damaged(err)
+            self._writer.found_damage(epoch, err)
         except Unusable as err:
             self._trouble.failed(err)
         else:
             self._trouble.worked()
             return [_marked(row) for row in rows] if span.historical else rows
         with self._changed:
-            cursor = self.cursor
-            if self._changed.wait_for(lambda: self.cursor is not cursor, max(0.0, until - monotonic())):
-                return []
-        return None
+            changed = self._changed.wait_for(lambda: self.epoch != epoch, max(0.0, until - monotonic()))
+        return [] if changed else None
 
-    def _count(self, ranges: list[Range]) -> int:
+    def _count(self, epoch: str, ranges: list[Range]) -> int:
         try:
             with self._reading:
                 if self._reader is None:
                     self._reader = Reader(self._path)
                 return self._reader.count(ranges)
         except Damaged as err:
-            self._damaged(err)
+            self._writer.found_damage(epoch, err)
         except Unusable as err:
-            self._trouble.failed(err)
+            log.warning("outbox: nothing to send again: %s", err)
         return 0
 
 

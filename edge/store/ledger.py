@@ -1,0 +1,86 @@
+"""How much the outbox's file holds, and of what: sums over blocks of 256 numbers, kept in memory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from edge.store.journal import BLOCK_BITS, Record, Sizes
+from edge.store.ranges import Range
+from edge.store.ring import Rank
+
+LEARN = 16 << BLOCK_BITS
+"""So many numbers are learned at a time: a look at the file that holds up no commit."""
+
+
+def span_of(block: int) -> Range:
+    """The first and the last number of a block."""
+    return block << BLOCK_BITS, ((block + 1) << BLOCK_BITS) - 1
+
+
+@dataclass
+class Block:
+    """The sums of a block, by rank. Times are seconds that the outbox had run."""
+
+    rows: list[int] = field(default_factory=lambda: [0] * len(Rank))
+    bytes: list[int] = field(default_factory=lambda: [0] * len(Rank))
+    oldest_s: int = 1 << 62
+    newest_s: int = -(1 << 62)
+
+    def add(self, sizes: Sizes) -> None:
+        """These are in it, too."""
+        self.rows[sizes.rank] += sizes.rows
+        self.bytes[sizes.rank] += sizes.size_bytes
+        self.oldest_s = min(self.oldest_s, sizes.oldest_s)
+        self.newest_s = max(self.newest_s, sizes.newest_s)
+
+
+class Ledger:
+    """What is in which block. For the writer thread alone.
+
+    A file of 500 MB takes seconds to read, so what was there at the start is learned piece by piece: `learn`
+    with what the file says of `unlearned`, until that is None.
+    """
+
+    def __init__(self, tail: int, head: int) -> None:
+        self.blocks: dict[int, Block] = {}
+        self._next, self._head = tail, head
+
+    @property
+    def unlearned(self) -> Range | None:
+        """The numbers to be learned next; None where all is known."""
+        if self._next > self._head:
+            return None
+        return self._next, min(self._head, self._next + LEARN - 1)
+
+    def learn(self, span: Range, sizes: Iterable[Sizes]) -> None:
+        """The file holds this in that span."""
+        self._add(sizes)
+        self._next = span[1] + 1
+
+    def written(self, records: Iterable[Record]) -> None:
+        """These are new."""
+        self._add(
+            Sizes(record.seq >> BLOCK_BITS, record.rank, 1, size_of(record), record.at_s, record.at_s)
+            for record in records
+        )
+
+    def relearn(self, block: int, sizes: Sequence[Sizes]) -> None:
+        """Some of a block was deleted, and this is left."""
+        self.blocks.pop(block, None)
+        self._add(sizes)
+
+    def in_order(self) -> Iterator[tuple[int, Block]]:
+        """The blocks, oldest first."""
+        return ((number, self.blocks[number]) for number in sorted(self.blocks))
+
+    def total_bytes(self) -> int:
+        """What all records together take, without the file's own needs."""
+        return sum(sum(block.bytes) for block in self.blocks.values())
+
+    def _add(self, sizes: Iterable[Sizes]) -> None:
+        for one in sizes:
+            self.blocks.setdefault(one.block, Block()).add(one)
+
+
+def size_of(record: Record) -> int:
+    """Bytes of a record as `Journal.sizes` counts them."""
+    return len(record.payload) + len(record.topic)
