@@ -1,13 +1,17 @@
 """The unit, by systemd's own tools, and what it promises by our own words."""
 
+import ctypes
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
+import fence
 import pytest
+import stations
 
 from edge import config, errors
 from edge.cli import main
@@ -151,7 +155,38 @@ def test_cameras_and_accelerators_stay_visible() -> None:
         assert f"{device} rw" in unit["DeviceAllow"]
 
 
-def test_the_clock_may_be_asked() -> None:
-    unit = directives(UNIT)
-    assert "ProtectClock" not in unit
-    assert unit["SystemCallFilter"][-1] == "adjtimex"
+@pytest.fixture
+def fenced() -> list[str]:
+    """The beginning of a command line whose program may use the unit's system calls only."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("this machine has no systemd-analyze")
+    try:
+        ctypes.CDLL(fence.LIBRARY)
+    except OSError:
+        pytest.skip(f"this machine has no {fence.LIBRARY}")
+    calls = " ".join(sorted(fence.allowed(directives(UNIT)["SystemCallFilter"])))
+    return [sys.executable, fence.__file__, calls, sys.executable]
+
+
+def test_the_fence_of_these_tests_holds(fenced: list[str]) -> None:
+    denied = "import os\ntry: os.chroot('/')\nexcept PermissionError: print('denied')"
+    answer = subprocess.run([*fenced, "-c", denied], capture_output=True, text=True, check=True)
+    assert answer.stdout == "denied\n"
+
+
+def test_the_clock_can_be_asked_behind_the_fence(fenced: list[str]) -> None:
+    ask = "import ctypes\nprint(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)) >= 0)"
+    answer = subprocess.run([*fenced, "-c", ask], capture_output=True, text=True, check=True)
+    assert answer.stdout == "True\n"
+
+
+def test_a_station_works_behind_the_fence(tmp_path: Path, fenced: list[str]) -> None:
+    path = stations.settings(tmp_path, more="[evidence]\npass_rate = 1.0\nmin_free_mb = 0\n")
+    run = subprocess.run(
+        [*fenced, "-m", "edge", "run", str(path)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    told = stations.reports(tmp_path)
+    assert len(told) == 8
+    assert not [report for report in told if report["verdict"] == "error"]
+    assert len(list((tmp_path / "state" / "evidence").rglob("*.json"))) == 8
