@@ -36,9 +36,8 @@ FIRST_PAUSE_S = 0.5
 LAST_WAIT_S = 2.0
 """So long, leaving waits for a thread that is inside OpenCV."""
 
-# FFmpeg and OpenCV say for each attempt what our own errors say once.
+# FFmpeg says for each attempt what our own errors say once.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 class _Kind(Enum):
