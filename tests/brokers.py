@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,6 +97,31 @@ class Mosquitto:
     def thaw(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+
+class EmbeddedBroker:
+    """`edge broker` in a process of its own: amqtt, MQTT 3.1.1 over TCP and WebSocket."""
+
+    def __init__(self) -> None:
+        self.port, self.websocket_port = free_port(), free_port()
+        ports = ["--port", str(self.port), "--websocket-port", str(self.websocket_port)]
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import typer; from edge.cli.broker import broker; typer.run(broker)",
+                *ports,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.said = self._process.stdout.readline()
+
+    def stop(self) -> int:
+        """End it as systemd would; gives its exit code."""
+        self._process.terminate()
+        return self._process.wait(10)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from brokers import Mosquitto
+from brokers import EmbeddedBroker, Mosquitto
 
 StartMosquitto = Callable[..., Mosquitto]
 
@@ -27,3 +27,12 @@ def start_mosquitto(tmp_path: Path) -> Iterator[StartMosquitto]:
 def mosquitto(start_mosquitto: StartMosquitto) -> Mosquitto:
     """A mosquitto on loopback that lets everybody in."""
     return start_mosquitto()
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """The broker of the extra `broker`, shared by all tests: use topics of your own."""
+    pytest.importorskip("amqtt")
+    started = EmbeddedBroker()
+    yield started
+    started.stop()

@@ -22,7 +22,7 @@ from edge.config import MqttSink
 from edge.sinks.command import LARGEST_BYTES, Incoming
 from edge.sinks.explain import explain
 from edge.sinks.properties import PublishProperties
-from edge.sinks.reason import FIRST_FAILURE, UNSUPPORTED_VERSION, Version, meaning
+from edge.sinks.reason import FIRST_FAILURE, PACKET_TOO_LARGE, UNSUPPORTED_VERSION, Version, meaning
 from edge.sinks.uplink import AVAILABILITY
 from edge.sinks.window import Ticket, Window
 from edge.sinks.wire import Message
@@ -61,6 +61,8 @@ class Connection:
         self.dialled_s: float | None = None
         self.up = False
         self.outdated = False
+        self.too_much = False
+        """The broker hung up because a message was too large for it."""
         self.ended: str | None = None
         self._peer = peer
         self._wake_uplink = wake
@@ -256,7 +258,7 @@ class Connection:
         if self.up:
             self.end("the broker closed the connection")
         else:
-            self.outdated = self.ended is None
+            self.outdated |= self.ended is None
             self.end("the broker closed the connection instead of accepting it; see its log")
 
     # paho's callbacks, all on the connection's thread with the window held. None of them may raise.
@@ -280,8 +282,9 @@ class Connection:
             return
         self.window.narrow(getattr(properties, "ReceiveMaximum", 65535))
         self._most_bytes = getattr(properties, "MaximumPacketSize", _MOST_BYTES)
-        if self._peer.silence_s is None and hasattr(properties, "ServerKeepAlive"):
-            self._silence_s = 2.0 * properties.ServerKeepAlive or float("inf")
+        keepalive_s = getattr(properties, "ServerKeepAlive", None)
+        if self._peer.silence_s is None and keepalive_s is not None:
+            self._silence_s = 2.0 * keepalive_s or float("inf")
         self.up = True
         self.window.changed.notify_all()
 
@@ -294,6 +297,7 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         if flags.is_disconnect_packet_from_server:
+            self.too_much = code.value == PACKET_TOO_LARGE
             self.end(f"the broker sent us away: {meaning(code.value)}")
 
     def _on_publish(

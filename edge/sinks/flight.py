@@ -39,6 +39,12 @@ class Flight:
         else:
             self._refused.update((row.seq, reason) for row in message.rows)
 
+    def refuse_largest(self, reason: str) -> None:
+        """The largest of those that are not settled is the one that was refused."""
+        guilty = max(self._flying, key=lambda flying: len(flying[0].payload))
+        self._flying.remove(guilty)
+        self.refuse(guilty[0], reason)
+
     def fail(self, reason: str) -> None:
         """The rest cannot be offered now; the first reason counts."""
         self.trouble = self.trouble or reason

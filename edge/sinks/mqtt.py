@@ -56,6 +56,7 @@ class Mqtt:
             self._inbox.take,
         )
         self._uplink = Uplink(self.name, self._dial, self._timing)
+        self._batch = config.batch
         self._latest: bytes | None = None
         self._hold_s = 0.0
         self._hold_reason: str | None = None
@@ -106,7 +107,7 @@ class Mqtt:
         link = self._uplink.ready(self._timing.patience_s)
         self._wait_out_the_hold()
         flight = Flight()
-        self._offer(link, messages(rows, self._config.batch, self._base), flight)
+        self._offer(link, messages(rows, self._batch, self._base), flight)
         if flight.again and not flight.trouble:
             alone = [single(row, self._base) for message in flight.again for row in message.rows]
             self._offer(link, alone, flight)
@@ -165,6 +166,15 @@ class Mqtt:
         flight.review()
         if flight.tickets:
             flight.fail(link.ended or "stopping")
+            if link.too_much:
+                self._send_less(flight)
+
+    def _send_less(self, flight: Flight) -> None:
+        """A broker hung up on a message as too large, without having named its limit: it must not get it again."""
+        if self._batch > 1:
+            self._batch = max(1, self._batch // 2)
+        else:
+            flight.refuse_largest("too large; the broker hung up on it (0x95)")
 
     def _send(self, link: Connection, message: Message, flight: Flight) -> Ticket | None:
         if link.trusted(message):

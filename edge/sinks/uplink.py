@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 AVAILABILITY = "availability"
 _TICK_S = 0.5
-_NEWER_AGAIN_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class Timing:
     """From dialling to the broker's CONNACK."""
     answer_s: float = 1.0
     """No answer to MQTT 5 for so long, or for ten times as long as dialling took: ask again in 3.1.1."""
+    newer_again_s: float = 3600.0
+    """After so long with 3.1.1, the next connection is tried with MQTT 5 again."""
     stable_s: float = 30.0
     """A connection that lived for so long makes the next pause short again."""
     silence_s: float | None = None
@@ -250,7 +251,7 @@ class Uplink(Generic[L]):
         self._failed(link)
         if monotonic() - began_s >= self._timing.stable_s:
             self._backoff.reset()
-        if self._version is Version.V3_1_1 and monotonic() - self._older_since_s >= _NEWER_AGAIN_S:
+        if self._version is Version.V3_1_1 and monotonic() - self._older_since_s >= self._timing.newer_again_s:
             self._version = Version.V5
 
     def _failed(self, link: L) -> None:
