@@ -128,6 +128,13 @@ def test_the_oldest_pass_goes_first(tmp_path: Path) -> None:
     assert there(tmp_path) == ["1-fail", "3-pass", "4-inconclusive"]
 
 
+def test_the_oldest_has_the_lowest_number_whenever_it_was_kept(tmp_path: Path) -> None:
+    shelf = store(tmp_path, parts=3)
+    for seq in (3, 1, 2, 4):
+        keep(shelf, seq, Verdict.FAIL)
+    assert there(tmp_path) == ["2-fail", "3-fail", "4-fail"]
+
+
 def test_without_passes_the_oldest_of_the_rest_goes(tmp_path: Path) -> None:
     shelf = store(tmp_path, parts=2)
     for seq, verdict in enumerate((Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE), start=1):

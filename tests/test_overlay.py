@@ -49,9 +49,19 @@ def test_more_heat_hides_more_of_the_picture() -> None:
 
 
 def test_a_white_line_runs_along_the_limit() -> None:
-    white = np.all(seen(part(Verdict.FAIL, FLAT, heat(hot=1.4))) > 250, axis=2)
-    assert white.any()
-    assert not np.all(seen(part(Verdict.PASS, FLAT, heat(hot=0.98))) > 250, axis=2).any()
+    def white(hot: float) -> np.ndarray:
+        warm = Anomaly(heat(hot=hot), np.ones((12, 16), bool), Box(0, 0, 640, 480))
+        return np.all(seen(judged(frame(FLAT), Decision(Verdict.FAIL, (), hot), warm)) > 250, axis=2)
+
+    assert white(1.4).any()
+    assert not white(0.98).any()
+
+
+def test_the_regions_that_failed_have_marked_corners() -> None:
+    drawn = seen(part(Verdict.FAIL, FLAT, heat(hot=1.4, at=(5, 8))))
+    # The box is 320…400 × 200…280 px; the marks lie outside of it.
+    assert (drawn[170:200, 300:320] > 250).all(axis=2).any()
+    assert (drawn[280:310, 400:420] > 250).all(axis=2).any()
 
 
 def test_the_limit_is_that_of_the_check() -> None:
@@ -268,6 +278,17 @@ def test_a_sheet_of_kept_parts_shows_failures_and_passes(evidence: Path) -> None
     assert names == ["P-10", "P-12", "P-9", "P-11"]
 
 
+def test_what_is_undecided_stands_between_failures_and_passes(evidence: Path) -> None:
+    for path in evidence.glob("e1/*-fail*"):
+        if int(path.name[:12]) > 4:
+            path.rename(path.with_name(path.name.replace("fail", "inconclusive")))
+    assert [item.verdict for item in exhibits_in(evidence, 6)] == [
+        *[Verdict.FAIL] * 2,
+        Verdict.INCONCLUSIVE,
+        *[Verdict.PASS] * 3,
+    ]
+
+
 def test_a_sheet_is_filled_up_where_one_kind_is_rare(evidence: Path) -> None:
     assert len(exhibits_in(evidence, 10)) == 10
     for path in evidence.glob("e1/*-pass*"):
@@ -286,6 +307,10 @@ def test_what_was_kept_is_shown_as_it_was_judged(evidence: Path) -> None:
     assert shown.heat is not None
     assert shown.heat.shape == (240, 320, 3)
     assert shown.spot is not None
+
+
+def test_there_is_a_sheet_even_where_nothing_was_kept(tmp_path: Path) -> None:
+    assert sheet_from(tmp_path / "evidence", tmp_path / "sheet.png").ndim == 3
 
 
 @pytest.mark.parametrize("name", ["sheet.png", "sheet.jpg"])

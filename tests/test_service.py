@@ -47,11 +47,14 @@ def test_a_thread_that_ends_well_ends_nobody_else() -> None:
     assert crew.exit_code == 0
 
 
-def test_the_first_fault_decides_the_exit_code() -> None:
+@pytest.mark.parametrize(
+    "later", [KeyError("missing what capture brings"), BundleError("nothing to judge with")]
+)
+def test_the_first_fault_decides_the_exit_code(later: Exception) -> None:
     crew = Crew()
     crew.start("capture", raising(DeviceError("camera: gone")))  # type: ignore[arg-type]
     crew.join("capture", 5)
-    crew.start("inspect", raising(KeyError("missing what capture brings")))  # type: ignore[arg-type]
+    crew.start("inspect", raising(later))  # type: ignore[arg-type]
     crew.join("inspect", 5)
     assert crew.exit_code == EXIT_UNAVAILABLE
 

@@ -208,11 +208,8 @@ class EvidenceStore:
         try:
             for entry in entries:
                 folder = self._folder / shelf.epoch(entry)
-                for kind in (
-                    REPORT,
-                    MAP,
-                    PICTURE,
-                ):  # the report first: a crash then leaves nothing that looks whole
+                # The report first: what a crash leaves then never looks whole.
+                for kind in (REPORT, MAP, PICTURE):
                     with suppress(FileNotFoundError):
                         (folder / entry.part.file(kind)).unlink()
         except OSError:
