@@ -14,10 +14,13 @@ from edge.judge.metrics import auroc
 
 Scores = npt.NDArray[np.float64]
 
-FAIL_SIGMA = 3.0
-"""The limit: one good part in 740 lies over it, as far as the scores' logarithms are normally distributed …"""
-PASS_SIGMA = 2.0
-"""… and one in 44 over this, under which a part passes. What lies between is inconclusive."""
+FAIL_SIGMA = 2.5
+"""The limit: one good part in 160 scores higher, as far as the logarithms of scores are normally distributed."""
+PASS_SIGMA = 1.5
+"""One good part in 15 scores higher: under this a part passes, and what lies between is inconclusive.
+
+With 3 and 2, overkill on solar cells fell from 2 % to 1 %, but of the bad biscuits 75 % passed instead of 53 %.
+"""
 LOWEST = 1.0
 """No limit is under one standard deviation of a single channel: pictures that are all the same teach nothing."""
 
