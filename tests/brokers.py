@@ -99,6 +99,49 @@ class Mosquitto:
         self._process.send_signal(signal.SIGCONT)
 
 
+class Authority:
+    """A certificate authority of our own, made with openssl."""
+
+    def __init__(self, folder: Path, name: str = "authority") -> None:
+        self.folder = folder
+        self.certificate = folder / f"{name}.crt"
+        self._key = folder / f"{name}.key"
+        self._openssl(
+            "req", "-x509", *_NEW_KEY, "-keyout", self._key, "-out", self.certificate, "-subj", f"/CN={name}"
+        )
+
+    def issue(self, name: str, alternative: str = "") -> tuple[Path, Path]:
+        """A certificate and its key. `alternative` are the names that a server may be called by."""
+        certificate, key, request = (self.folder / f"{name}.{ending}" for ending in ("crt", "key", "csr"))
+        self._openssl("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        extensions = self.folder / f"{name}.ext"
+        extensions.write_text(
+            f"subjectAltName={alternative}\n" if alternative else "basicConstraints=CA:FALSE\n"
+        )
+        self._openssl(
+            *(
+                "x509",
+                "-req",
+                "-in",
+                request,
+                "-CA",
+                self.certificate,
+                "-CAkey",
+                self._key,
+                "-CAcreateserial",
+            ),
+            *("-out", certificate, "-extfile", extensions),
+        )
+        key.chmod(0o600)
+        return certificate, key
+
+    def _openssl(self, *arguments: object) -> None:
+        subprocess.run([program("openssl"), *map(str, arguments)], check=True, capture_output=True)
+
+
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
 class EmbeddedBroker:
     """`edge broker` in a process of its own: amqtt, MQTT 3.1.1 over TCP and WebSocket."""
 

@@ -49,3 +49,10 @@ def a_sink(port: int, timing: Timing = QUICK, **settings: object) -> Mqtt:
 def patient(**times: float) -> Timing:
     """The usual timing with some of it changed."""
     return replace(QUICK, **times)
+
+
+def cut(sink: Mqtt) -> None:
+    """Drop the connection as a power cut would: without a good-bye."""
+    link = sink._uplink.link
+    assert link is not None
+    link.end("cut by the test")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from brokers import Listener, Mosquitto, eventually, free_port
 from conftest import StartMosquitto
-from mqtt_station import BASE, STATION, a_row, a_sink, rows
+from mqtt_station import BASE, STATION, a_row, a_sink, cut, patient, rows
 
 from edge.config import JsonlSink, MqttSink
 from edge.errors import DeliveryError
@@ -183,9 +183,30 @@ def test_websockets_carry_the_same(start_mosquitto: StartMosquitto) -> None:
     port = free_port()
     start_mosquitto(f"listener {port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n")
     with a_sink(port, transport="websockets") as sink:
+        eventually(lambda: sink.connected)
         assert sink.write(rows(200)).delivered == frozenset(range(1, 201))
 
 
 def test_the_sink_is_chosen_by_its_table(tmp_path: Path) -> None:
     assert isinstance(open_sink(MqttSink(type="mqtt"), STATION), Mqtt)
     assert isinstance(open_sink(JsonlSink(type="jsonl", path=tmp_path / "reports.jsonl"), STATION), Jsonl)
+
+
+def test_a_station_that_stays_away_is_offline_after_five_seconds(mosquitto: Mosquitto) -> None:
+    with (
+        Listener(mosquitto.port, f"{BASE}/availability") as ears,
+        a_sink(mosquitto.port, patient(first_pause_s=60, longest_pause_s=60)) as sink,
+    ):
+        eventually(lambda: sink.connected)
+        cut(sink)
+        eventually(lambda: ears.on(f"{BASE}/availability") == [b"online", b"offline"], 15)
+        assert ears.heard[-1].retain
+
+
+def test_a_station_that_comes_back_at_once_was_never_offline(mosquitto: Mosquitto) -> None:
+    with Listener(mosquitto.port, f"{BASE}/availability") as ears, a_sink(mosquitto.port) as sink:
+        eventually(lambda: sink.connected)
+        cut(sink)
+        eventually(lambda: sink.reconnects == 1)
+        eventually(lambda: len(ears.heard) == 2)
+        assert ears.on(f"{BASE}/availability") == [b"online", b"online"]

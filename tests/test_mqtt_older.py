@@ -8,10 +8,9 @@ import pytest
 from brokers import EmbeddedBroker, Listener, eventually
 from conftest import StartMosquitto
 from mqtt_peer import Peer, Script
-from mqtt_station import BASE, a_row, a_sink, patient, rows
+from mqtt_station import BASE, a_row, a_sink, cut, patient, rows
 
 from edge.errors import DeliveryError
-from edge.sinks.mqtt import Mqtt
 from edge.sinks.reason import Version
 
 RESULT = f"{BASE}/result"
@@ -127,8 +126,9 @@ def test_the_embedded_broker_publishes_the_will_and_keeps_what_is_retained(
         eventually(lambda: sink.connected)
         cut(sink)
         eventually(lambda: b"offline" in ears.on(topic))
+        # amqtt hands retained messages over twice, and the first may be the one before.
         with Listener(embedded_broker.port, topic, version=4) as later:
-            eventually(lambda: later.on(topic)[:1] == [b"offline"])
+            eventually(lambda: b"offline" in later.on(topic))
 
 
 def test_an_acl_on_3_1_1_is_not_mistaken_for_delivery(
@@ -145,10 +145,3 @@ def test_an_acl_on_3_1_1_is_not_mistaken_for_delivery(
         receipt = sink.write([a_row(2)])
         assert receipt.delivered == frozenset()
         assert f"readwrite {BASE}/#" in (receipt.trouble or "")
-
-
-def cut(sink: Mqtt) -> None:
-    """Drop the connection as a power cut would."""
-    link = sink._uplink.link
-    assert link is not None
-    link.end("cut by the test")

@@ -55,6 +55,8 @@ def decode_request(payload: bytes) -> dict[str, Any]:
         return {}
     try:
         request = json.loads(payload)
+        # Python reads more than it can write: NaN, 1e999, half a surrogate pair. None of it may get into a record.
+        encode(request)
     except (ValueError, RecursionError) as err:
         raise BadRequest(f"the request is not JSON: {err}") from err
     if not isinstance(request, dict):

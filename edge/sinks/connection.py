@@ -259,7 +259,10 @@ class Connection:
             self.end("the broker closed the connection")
         else:
             self.outdated |= self.ended is None
-            self.end("the broker closed the connection instead of accepting it; see its log")
+            config = self._peer.config
+            unknown = config.tls and config.cert_file is None
+            hint = " (does it want a certificate of this device: cert_file?)" if unknown else ""
+            self.end(f"the broker closed the connection instead of accepting it{hint}; see its log")
 
     # paho's callbacks, all on the connection's thread with the window held. None of them may raise.
 

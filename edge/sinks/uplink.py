@@ -251,7 +251,10 @@ class Uplink(Generic[L]):
         self._failed(link)
         if monotonic() - began_s >= self._timing.stable_s:
             self._backoff.reset()
-        if self._version is Version.V3_1_1 and monotonic() - self._older_since_s >= self._timing.newer_again_s:
+        if (
+            self._version is Version.V3_1_1
+            and monotonic() - self._older_since_s >= self._timing.newer_again_s
+        ):
             self._version = Version.V5
 
     def _failed(self, link: L) -> None:
