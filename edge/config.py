@@ -232,7 +232,7 @@ class MqttSink(Table):
     cert_file: FilePath | None = Field(None, description="Certificate of this device.")
     key_file: FilePath | None = Field(None, description="Private key of this device; not readable by others.")
     insecure_skip_hostname_check: bool = Field(
-        False, description="Accept any name in the broker's certificate."
+        default=False, description="Accept any name in the broker's certificate."
     )
     window: int = Field(
         8, ge=1, le=64, description="Unacknowledged messages at most; the broker may want fewer."

@@ -101,7 +101,8 @@ class Daemon:
             state / "outbox.db", config.outbox, config.station.device, [sink.name for sink in self.sinks]
         )
         self.lanes = [self.outbox.reader(sink.name) for sink in self.sinks]
-        self.evidence = EvidenceStore(state / "evidence", config.evidence)
+        fail_at = {check.name: check.rules.fail_at for check in config.recipe.checks}
+        self.evidence = EvidenceStore(state / "evidence", config.evidence, fail_at)
         self.evidence.forget_after(self.outbox.epoch, self.outbox.head)
         self.announcer = Announcer(self.brokers)
         self.frames = _mailbox_for(config)
@@ -116,7 +117,7 @@ class Daemon:
         self._deadline = float("inf")
 
     def stop(self) -> None:
-        """Take no more frames, finish those inside, deliver what can be delivered, and end. Any thread, any time."""
+        """Take no more frames, finish those inside, deliver what can be delivered, and end. Any thread."""
         self.crew.stop()
         self.source.interrupt()
 
@@ -183,11 +184,21 @@ class Daemon:
         """What a source that keeps its pictures until their results are safe wants to be told."""
         if not isinstance(self.source, Watch):
             return None
-        watch, sequence = self.source, part.frame.sequence
-        return lambda: watch.accepted(sequence)
+        watch, sequences = self.source, part.sequences
 
-    def _kept(self, _report: Report, part: Inspection) -> None:
-        """On the keep thread."""
+        def accepted() -> None:
+            for sequence in sequences:
+                watch.accepted(sequence)
+
+        return accepted
+
+    def _kept(self, part: Inspection, lost: int) -> None:
+        """On the keep thread: a picture of the last failure for the broker, and a word about those given up."""
+        if lost:
+            self.health.trouble(
+                "evidence budget",
+                "pictures of parts that did not pass are given up for newer ones; make room",
+            )
         wanted = part.decision.verdict is Verdict.FAIL and isinstance(part.frame, Frame)
         if wanted and self.announcer.wants_last_fail():
             self.announcer.last_fail(self.evidence.thumbnail(part))
@@ -218,7 +229,9 @@ class Daemon:
             record, name = commands.text(request, "id"), commands.text(request, "request")
             path = self.evidence.find(record)
             if path is None:
-                raise commands.Refused(f"there is no picture of {record} here any more, or there never was one")
+                raise commands.Refused(
+                    f"there is no picture of {record} here any more, or there never was one"
+                )
             return commands.send_picture(path, name, lambda topic, payload: broker.publish(topic, payload, 1))
 
         return {"ping": ping, "replay": replay, "image": image}
@@ -325,9 +338,9 @@ class Daemon:
         return Trouble(
             what,
             log,
-            lambda reason: self.health.well(what)
-            if reason is None
-            else self.health.trouble(what, reason, fault=fault),
+            lambda reason: (
+                self.health.well(what) if reason is None else self.health.trouble(what, reason, fault=fault)
+            ),
         )
 
 
@@ -346,7 +359,7 @@ def writable(folder: Path) -> Path:
 
 
 def _mailbox_for(config: Config) -> Mailbox[Frame | Miss]:
-    """Who waits for whom: a file can wait, a part on a conveyor cannot, and of a live view only the newest counts."""
+    """Who waits for whom: a file can, a part on a conveyor cannot, and of a live view only the newest counts."""
     match config.source:
         case WatchSource() | FolderSource(rate_hz=0.0) | SyntheticSource(rate_hz=0.0):
             return Mailbox(1)
@@ -364,4 +377,3 @@ def _without_picture(kept: tuple[Report, Inspection]) -> tuple[Report, Inspectio
     reason = "its picture was not kept: the disk is slower than the line"
     bare = Miss(frame.sequence, frame.captured_ns, frame.captured_at, frame.camera, reason, frame.part_id)
     return report, replace(part, frame=bare)
-

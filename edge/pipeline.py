@@ -226,10 +226,19 @@ def fall_back(check: Check) -> None:
     check.faults = 0
 
 
+class Kept(Protocol):
+    """What became of a part's picture."""
+
+    @property
+    def lost(self) -> int:
+        """Parts that did not pass, whose pictures had to go for it."""
+        ...
+
+
 class EvidenceStore(Protocol):
     """Where pictures are kept. Used by the keep thread alone."""
 
-    def keep(self, report: Report, inspection: Inspection) -> object:
+    def keep(self, report: Report, inspection: Inspection) -> Kept:
         """Raises `DeliveryError`."""
         ...
 
@@ -238,18 +247,22 @@ def keep(
     parts: Mailbox[tuple[Report, Inspection]],
     store: EvidenceStore,
     crew: Crew,
-    kept: Callable[[Report, Inspection], None],
+    told: Callable[[Inspection, int], None],
     trouble: Trouble,
 ) -> None:
-    """Pictures of parts to disk. A part whose picture cannot be kept is still reported."""
+    """Pictures of parts to disk. A part whose picture cannot be kept is still reported.
+
+    `told` hears of every part, with how many that did not pass lost their pictures for it.
+    """
     for report, inspection in _each(parts, "keep", crew):
+        lost = 0
         try:
-            store.keep(report, inspection)
+            lost = store.keep(report, inspection).lost
         except DeliveryError as err:
             trouble.failed(err)
         else:
             trouble.worked()
-        kept(report, inspection)
+        told(inspection, lost)
 
 
 class Lane(Protocol):

@@ -215,13 +215,20 @@ class Finding:
 class Inspection:
     """A judged part. It holds pixels, so it lives only until its evidence is kept.
 
-    `frame` is the frame that decided; the verdict of the part is the worst of its findings.
+    `frame` is the frame that decided; the verdict of the part is the worst of its findings. `joined` are the
+    sequence numbers of all its frames, where it had several.
     """
 
     frame: Frame | Miss
     findings: tuple[Finding, ...]
     decision: Decision
     stage_ms: Mapping[str, float]
+    joined: tuple[int, ...] = ()
+
+    @property
+    def sequences(self) -> tuple[int, ...]:
+        """The sequence numbers of its frames."""
+        return self.joined or (self.frame.sequence,)
 
 
 class Stopwatch:

@@ -24,7 +24,18 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_lists_every_command() -> None:
     said = edge("--help").stdout
-    for command in ("run", "check", "config", "teach", "score", "eval", "replay", "bench", "doctor", "broker"):
+    for command in (
+        "run",
+        "check",
+        "config",
+        "teach",
+        "score",
+        "eval",
+        "replay",
+        "bench",
+        "doctor",
+        "broker",
+    ):
         assert f"  {command} " in said
 
 
@@ -55,7 +66,13 @@ def test_teach_makes_a_bundle_that_scores_a_line_per_picture(pictures: Path, tmp
     taught = edge("teach", "bracket", "--good", pictures / "good", "--out", tmp_path / "bracket")
     assert taught.returncode == 0, taught.stderr
     scored = edge(
-        "score", tmp_path / "bracket", pictures / "bad", "--jsonl", tmp_path / "s.jsonl", "--maps", tmp_path / "maps"
+        "score",
+        tmp_path / "bracket",
+        pictures / "bad",
+        "--jsonl",
+        tmp_path / "s.jsonl",
+        "--maps",
+        tmp_path / "maps",
     )
     assert scored.returncode == 0, scored.stderr
     lines = scored.stdout.splitlines()
@@ -89,13 +106,23 @@ def test_doctor_looks_at_runtime_disk_and_bundle(tmp_path: Path) -> None:
     done = edge("doctor", settings(tmp_path))
     assert done.returncode == 0, done.stdout
     for what in ("runtime", "backbone", "clock", "settings", "state", "bundle"):
-        assert any(line.split()[1] == what for line in done.stdout.splitlines() if len(line.split()) > 1), what
+        assert any(line.split()[1] == what for line in done.stdout.splitlines() if len(line.split()) > 1), (
+            what
+        )
 
 
 WRONG = {
-    "no such settings": (("run", "nowhere.toml"), 78, "nowhere.toml: cannot be read: No such file or directory"),
+    "no such settings": (
+        ("run", "nowhere.toml"),
+        78,
+        "nowhere.toml: cannot be read: No such file or directory",
+    ),
     "no such bundle": (("score", "nowhere", "x.png"), 78, "nowhere: there is no such bundle"),
-    "no such pictures": (("teach", "a", "--good", "nowhere", "--out", "out"), 78, "nowhere: there is no such"),
+    "no such pictures": (
+        ("teach", "a", "--good", "nowhere", "--out", "out"),
+        78,
+        "nowhere: there is no such",
+    ),
     "settings or schema": (("config",), 78, "name the station's TOML file"),
     "unknown command": (("rum",), 2, "No such command 'rum'"),
 }

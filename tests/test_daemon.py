@@ -6,7 +6,6 @@ import signal
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,8 @@ CONVEYOR = f'type = "synthetic"\nwidth = {WIDTH}\nheight = {HEIGHT}\nrate_hz = 2
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
+def line(tmp_path: Path) -> Path:
+    return tmp_path
 
 
 def test_every_part_of_the_conveyor_is_reported_once_and_in_order(line: Path) -> None:
@@ -59,7 +58,7 @@ def test_after_sigkill_the_numbers_go_on_where_they_were(line: Path) -> None:
     for _ in range(3):
         before = len(reports(line))
         with daemon(path) as process:
-            until(lambda before=before: len(reports(line)) >= before + 5)
+            until(lambda wanted=before + 5: len(reports(line)) >= wanted)
             process.kill()
     with daemon(settings(line)) as process:
         assert process.wait(60) == 0
@@ -137,11 +136,13 @@ def test_systemd_hears_ready_watchdog_and_stopping(line: Path) -> None:
     [
         ("count = 8", "coutn = 8", "source.coutn: unknown key; did you mean 'count'?"),
         ('type = "synthetic"', 'type = "folder"\npath = "nowhere"', "nowhere"),
-        (f'bundle = "{{bundle}}"', 'bundle = "elsewhere"', "elsewhere: there is no such bundle"),
+        ('bundle = "{bundle}"', 'bundle = "elsewhere"', "elsewhere: there is no such bundle"),
         ('state_dir = "state"', 'state_dir = "/proc/nowhere"', "station.state_dir: /proc/nowhere"),
     ],
 )
-def test_what_a_user_can_get_wrong_is_one_clear_sentence_and_78(line: Path, old: str, new: str, said: str) -> None:
+def test_what_a_user_can_get_wrong_is_one_clear_sentence_and_78(
+    line: Path, old: str, new: str, said: str
+) -> None:
     path = settings(line)
     text = path.read_text()
     if "nowhere" in new and "folder" in new:

@@ -131,7 +131,9 @@ def test_a_picture_that_is_unfit_is_inconclusive_and_no_model_sees_it(image: Ima
 def test_a_frozen_camera_passes_nothing_after_its_last_picture() -> None:
     checks = [a_check(ModelDouble())]
     watching = gate()
-    verdicts = [judge_frame(prepare_frame(a_frame(), watching, checks), checks).decision.verdict for _ in range(4)]
+    verdicts = [
+        judge_frame(prepare_frame(a_frame(), watching, checks), checks).decision.verdict for _ in range(4)
+    ]
     assert verdicts == [Verdict.PASS, *[Verdict.INCONCLUSIVE] * 3]
 
 

@@ -56,7 +56,7 @@ class Memory(AbstractContextManager["Memory"]):
         self._count, self._warm, self._sequence = count, warm, 0
         self.warm_at = 0.0
         self.rss_mb: list[float] = []
-        self._next_ns = monotonic_ns()
+        self._next_ns = 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -80,7 +80,7 @@ class Memory(AbstractContextManager["Memory"]):
             raise EndOfFrames
         self._sequence += 1
         if self._period_ns:
-            self._next_ns += self._period_ns
+            self._next_ns = (self._next_ns or monotonic_ns()) + self._period_ns
             sleep(max(0, self._next_ns - monotonic_ns()) / 1e9)
         is_bad = self._sequence % int(1 / DEFECT_RATE) == 0
         frame = self._bad if is_bad else self._good[self._sequence % len(self._good)]
@@ -204,6 +204,10 @@ def a_part() -> Inspection:
 
 
 if __name__ == "__main__":
-    runs: dict[str, Callable[..., dict[str, Any]]] = {"pipeline": pipeline, "paced": paced, "delivery": delivery}
+    runs: dict[str, Callable[..., dict[str, Any]]] = {
+        "pipeline": pipeline,
+        "paced": paced,
+        "delivery": delivery,
+    }
     run, *arguments = sys.argv[1:]
     print(json.dumps(runs[run](*arguments)))  # noqa: T201 - read by the parent

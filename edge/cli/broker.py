@@ -64,5 +64,7 @@ async def _start(port: int, websocket_port: int) -> Any:
         cause = err.__cause__
         why = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(err)
         ports = " and ".join(str(number) for number in (port, websocket_port) if number)
-        raise DeviceError(f"the broker cannot listen on {_LOOPBACK} port {ports}: {why}; choose another") from err
+        raise DeviceError(
+            f"the broker cannot listen on {_LOOPBACK} port {ports}: {why}; choose another"
+        ) from err
     return started

@@ -71,19 +71,19 @@ def _write_cells(folder: Path) -> None:
         raise ConfigError("the demo's pictures are missing; run: pip install 'edge-inspect[demo]'") from err
     pictures, probabilities, kinds = load_dataset()
     certain = np.flatnonzero((kinds == "mono") & ((probabilities == 0) | (probabilities == 1)))
-    shuffled = np.random.default_rng(SEED).permutation(certain)
-    good = [index for index in shuffled if probabilities[index] == 0][:TAUGHT]
+    rng = np.random.default_rng(SEED)
+    good = rng.permutation(certain[probabilities[certain] == 0])[:TAUGHT]
+    rest = rng.permutation(np.setdiff1d(certain, good))
     for name in ("teach", "cells"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number, index in enumerate(good):
         Image.fromarray(pictures[index]).save(folder / "teach" / f"good-{number:02}.png")
-    rows = [index for index in shuffled if index not in set(good)]
-    for number, index in enumerate(rows):
+    for number, index in enumerate(rest):
         Image.fromarray(pictures[index]).save(folder / "cells" / f"cell-{number:04}.png")
     with (folder / "labels.new").open("w", newline="") as lines:
         writer = csv.writer(lines)
         writer.writerow(["cell", "defective"])
         writer.writerows(
-            [f"cell-{number:04}", int(probabilities[index] == 1)] for number, index in enumerate(rows)
+            [f"cell-{number:04}", int(probabilities[index] == 1)] for number, index in enumerate(rest)
         )
     (folder / "labels.new").rename(folder / "labels.csv")

@@ -125,7 +125,8 @@ class Line:
             "escapes": f"{pairs.count(('pass', True))} of {sum(bad)} defective parts passed",
             "overkill": f"{pairs.count(('fail', False))} of {len(bad) - sum(bad)} good parts failed",
             "AUROC": f"{auroc(scores[False], scores[True]):.4f}",
-            "latency": f"p50 {statistics.median(latencies):.1f} ms, p99 {latencies[int(len(latencies) * 0.99)]:.1f} ms",
+            "latency": f"p50 {statistics.median(latencies):.1f} ms, "
+            f"p99 {latencies[int(len(latencies) * 0.99)]:.1f} ms",
             "reports": ", ".join(
                 f"{delivery.get(key, '?')} {key}" for key in ("accepted", "published", "acknowledged")
             )

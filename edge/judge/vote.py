@@ -55,7 +55,9 @@ class Vote:
         )
         reasons = deciding.decision.reasons if deciding.decision.verdict is verdict else ()
         return replace(
-            deciding, decision=replace(deciding.decision, verdict=verdict, reasons=(reason, *reasons))
+            deciding,
+            decision=replace(deciding.decision, verdict=verdict, reasons=(reason, *reasons)),
+            joined=tuple(frame.frame.sequence for frame in seen),
         )
 
     def _count(self, seen: list[Inspection]) -> tuple[Verdict, str]:
