@@ -80,9 +80,14 @@ def answer(command: Command, payload: JSON) -> Message:
 
 def fits_a_reply(topic: str, base: str) -> bool:
     """Whether an answer may go to a topic: not to a pattern, and not to where our own records go."""
-    if not topic or any(sign in topic for sign in "+#\0"):
+    if not topic or is_pattern(topic):
         return False
     return topic.startswith(f"{base}/cmd/") or not f"{topic}/".startswith(f"{base}/")
+
+
+def is_pattern(topic: str) -> bool:
+    """Whether nothing can be published on a topic, for it is a filter."""
+    return any(sign in topic for sign in "+#\0")
 
 
 class Inbox:
@@ -130,5 +135,7 @@ class Inbox:
 
 
 def _plain(transaction: object) -> str | int | float | None:
-    """A transaction is whatever the asker uses to tell requests apart, as long as it is short and flat."""
-    return transaction if isinstance(transaction, str | int | float) else None
+    """A transaction is whatever the asker uses to tell requests apart, as long as it is a text or a number."""
+    if isinstance(transaction, str | int | float) and not isinstance(transaction, bool):
+        return transaction
+    return None

@@ -14,7 +14,7 @@ from edge.message import JSON, encode, flat, refusal
 from edge.secret import read_secret
 from edge.sinks import tls
 from edge.sinks.backoff import Backoff
-from edge.sinks.command import Command, Inbox, answer
+from edge.sinks.command import Command, Inbox, answer, is_pattern
 from edge.sinks.connection import Connection, Peer
 from edge.sinks.flight import Flight
 from edge.sinks.reason import FIRST_FAILURE, Version
@@ -24,6 +24,9 @@ from edge.sinks.wire import Message, messages, single
 from edge.types import Receipt, Row
 
 log = logging.getLogger(__name__)
+
+_EXPIRY_S = 60
+"""What is not kept is stale after a minute."""
 
 
 class Mqtt:
@@ -127,11 +130,12 @@ class Mqtt:
     def publish(self, topic: str, payload: bytes, qos: int = 0) -> bool:
         """Publish at once, without keeping it.
 
-        QoS 1 waits for the acknowledgement. Says whether it went out, or with QoS 1, whether it arrived.
+        QoS 1 waits for the acknowledgement. Says whether it went out, or with QoS 1, whether it arrived; never
+        where the topic is a pattern.
         """
         link = self._uplink.link
-        message = Message(topic, payload, qos=qos, expiry_s=60)
-        if link is None or link.too_large(message):
+        message = Message(topic, payload, qos=qos, expiry_s=_EXPIRY_S)
+        if link is None or is_pattern(topic) or link.too_large(message):
             return False
         ticket = link.publish(message)
         if ticket is None:
