@@ -75,7 +75,7 @@ def lay_out(width: int, height: int, spec: InputSpec, roi: Rectangle | None, pol
     """
     area = _inside_frame(width, height, roi)
     if 0 < len(polygon) < 3:  # noqa: PLR2004 - a triangle is the smallest polygon
-        raise InferenceError(f"polygon: has {len(polygon)} points; give it at least 3, or none")
+        raise InferenceError(f"polygon: has {len(polygon)} corners; give it at least 3, or none")
     halved_x = _halvings(_tile_size(area.width, spec.tiles_x, spec.overlap), spec.width)
     halved_y = _halvings(_tile_size(area.height, spec.tiles_y, spec.overlap), spec.height)
     if spec.fit == "letterbox":

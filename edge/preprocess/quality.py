@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from statistics import median
 from typing import Any, Self
 
@@ -24,9 +25,8 @@ class QualityMeasures:
     """What was measured on the reduced grey picture; `width` and `height` are the picture's, in pixels.
 
     `brightness` is the mean grey level (0…255) and `contrast` the standard deviation of grey levels (0…127.5).
-    `sharpness` says how fine the detail is: the variance of the Laplacian, relative to that of the picture at
-    half the size. It is about 1 for a sharp picture and under 0.3 for a blurred one, in any light and whatever
-    is to be seen; the variance alone changes more from part to part than from sharp to blurred.
+    `sharpness` says how fine the detail is, in any light and whatever is to be seen: about 1 for a sharp picture
+    and under 0.3 for a blurred one.
     """
 
     width: int
@@ -67,8 +67,8 @@ def learn_limits(measures: Sequence[QualityMeasures]) -> QualityLimits:
     """Limits that let good pictures like the taught ones through, and defects too. There must be at least one.
 
     They are set against what makes a picture useless (light at a third or three times, a covered lens, a blur
-    over 4 px of 1280), far from the extremes that were taught: sharpness halves, and contrast falls to 0.4 of
-    its lowest, before a picture is refused. The more the taught pictures differ, the less the limits can say.
+    over 4 px of 1280), far beyond the extremes that were taught: brightness and sharpness may fall to 0.6 of
+    the lowest, contrast to 0.4. The more the taught pictures differ, the less the limits can say.
     """
     sizes = {(taught.width, taught.height) for taught in measures}
     width, height = sizes.pop() if len(sizes) == 1 else (0, 0)
@@ -78,7 +78,7 @@ def learn_limits(measures: Sequence[QualityMeasures]) -> QualityLimits:
         min_brightness=0.6 * min(taught.brightness for taught in measures),
         max_brightness=_brightest([taught.brightness for taught in measures]),
         min_contrast=0.4 * min(taught.contrast for taught in measures),
-        min_sharpness=0.5 * min(taught.sharpness for taught in measures),
+        min_sharpness=0.6 * min(taught.sharpness for taught in measures),
     )
 
 
@@ -153,8 +153,23 @@ def _reduced_grey(pyramid: Pyramid) -> Image:
 def _measure(pyramid: Pyramid, grey: Image) -> QualityMeasures:
     mean, deviation = cv2.meanStdDev(grey)
     height, width = pyramid.image.shape[:2]
-    sharpness = _detail(grey) / max(_detail(cv2.pyrDown(grey)), LEAST_DETAIL)
-    return QualityMeasures(width, height, float(mean.item()), float(deviation.item()), sharpness)
+    return QualityMeasures(width, height, float(mean.item()), float(deviation.item()), _sharpness(grey))
+
+
+def _sharpness(grey: npt.NDArray[Any]) -> float:
+    """The detail at a size relative to that at half the size, where it is least of three sizes.
+
+    Detail alone changes more from part to part than from sharp to blurred. One size alone takes noise for
+    detail where a heavy blur has left nothing else. Half the size has half the share in a sharp picture.
+    """
+    details = [_detail(grey)]
+    for _ in range(3):
+        grey = cv2.pyrDown(grey)
+        details.append(_detail(grey))
+    return min(
+        (1 << halved) * fine / max(coarse, LEAST_DETAIL)
+        for halved, (fine, coarse) in enumerate(pairwise(details))
+    )
 
 
 def _detail(grey: npt.NDArray[Any]) -> float:
