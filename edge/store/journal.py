@@ -222,6 +222,12 @@ class Journal:
             ).fetchall()
         return [seq for (seq,) in found]
 
+    def next_from(self, first: int, last: int) -> int:
+        """The lowest number there is from `first` on, or `last`."""
+        with _told_apart(self._path):
+            query = "SELECT coalesce(min(seq), ?) FROM record WHERE seq >= ?"
+            return int(self._sql.execute(query, (last, first)).fetchone()[0])
+
     def count_from(self, first: int) -> int:
         """How many records have that number or a higher one."""
         with _told_apart(self._path):
@@ -311,7 +317,8 @@ def _told_apart(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as err:
         code = getattr(err, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        if code in _DAMAGED or code & 0xFF in _DAMAGED:
+        foreign = code == sqlite3.SQLITE_ERROR and str(err).startswith("no such")
+        if foreign or code in _DAMAGED or code & 0xFF in _DAMAGED:
             raise Damaged(f"{path}: {err}") from err
         if isinstance(err, sqlite3.OperationalError) and code & 0xFF != sqlite3.SQLITE_ERROR:
             raise Unusable(f"{path}: {err}") from err

@@ -54,6 +54,11 @@ class Keeping:
         self._ledger = Ledger(journal.tail, journal.head)
         self._ceiling_bytes: float | None = None
 
+    @property
+    def learning(self) -> bool:
+        """Whether it still looks at what was there at the start."""
+        return self._ledger.learning
+
     def written(self, records: Iterable[Record], deleted: Iterable[int]) -> None:
         """These are new in the file, and those are gone."""
         self._ledger.written(records)
@@ -64,9 +69,8 @@ class Keeping:
 
         Those are for the caller to delete, in the transaction that brings the gap message.
         """
-        unlearned = self._ledger.unlearned
-        if unlearned is not None:
-            self._ledger.learn(unlearned, self._journal.sizes(*unlearned))
+        if self._ledger.learning:
+            self._learn()
             return True
         plan = limits.plan(self._ledger, needs.waiting, self._room(), self._settings)
         self.stuck = f"nothing but events is left, and it is {plan.reason}" if plan.stuck else None
@@ -77,6 +81,13 @@ class Keeping:
                 self._ledger.relearn(first >> BLOCK_BITS, ())
             return True
         return self._loss(plan, needs) if plan.victims else False
+
+    def _learn(self) -> None:
+        """A look at so much of the file that it holds up no commit."""
+        first, last = self._ledger.unlearned
+        first = self._journal.next_from(first, last)
+        span = first, min(last, first + (limits.BITE << BLOCK_BITS) - 1)
+        self._ledger.learn(span, self._journal.sizes(*span))
 
     def _loss(self, plan: limits.Plan, needs: Needs) -> Loss | bool:
         found = (seq for block, rank in plan.victims for seq in self._journal.numbers(*span_of(block), rank))
@@ -101,7 +112,8 @@ class Keeping:
             self._ceiling_bytes = None
         elif self._ceiling_bytes is None:
             _, spare = self._journal.room()
-            self._ceiling_bytes = self._ledger.total_bytes() + spare / limits.FILE_SHARE
+            room = self._ledger.total_bytes() + (spare - limits.RESERVE_BYTES) / limits.FILE_SHARE
+            self._ceiling_bytes = max(room, limits.FLOOR_BYTES)
         return limits.Room(self._age_s(), self._ceiling_bytes)
 
     def _measure(self, needs: Needs) -> None:

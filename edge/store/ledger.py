@@ -7,9 +7,6 @@ from edge.store.journal import BLOCK_BITS, Record, Sizes
 from edge.store.ranges import Range
 from edge.store.ring import Rank
 
-LEARN = 16 << BLOCK_BITS
-"""So many numbers are learned at a time: a look at the file that holds up no commit."""
-
 
 def span_of(block: int) -> Range:
     """The first and the last number of a block."""
@@ -37,24 +34,23 @@ class Ledger:
     """What is in which block. For the writer thread alone.
 
     A file of 500 MB takes seconds to read, so what was there at the start is learned piece by piece: `learn`
-    with what the file says of `unlearned`, until that is None.
+    with what the file says of `unlearned`, until there is nothing in it any more.
     """
 
     def __init__(self, tail: int, head: int) -> None:
         self.blocks: dict[int, Block] = {}
-        self._next, self._head = tail, head
+        self.unlearned: Range = (tail, head)
 
     @property
-    def unlearned(self) -> Range | None:
-        """The numbers to be learned next; None where all is known."""
-        if self._next > self._head:
-            return None
-        return self._next, min(self._head, self._next + LEARN - 1)
+    def learning(self) -> bool:
+        """Whether there is more in the file than is known here."""
+        first, last = self.unlearned
+        return first <= last
 
     def learn(self, span: Range, sizes: Iterable[Sizes]) -> None:
-        """The file holds this in that span."""
+        """The file holds this in that span, which is the first that has anything."""
         self._add(sizes)
-        self._next = span[1] + 1
+        self.unlearned = (span[1] + 1, self.unlearned[1])
 
     def written(self, records: Iterable[Record]) -> None:
         """These are new."""

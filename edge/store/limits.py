@@ -19,6 +19,14 @@ FILE_SHARE = 1.25
 Measured 1.1 to 1.7; a constant, because pages are given back later than the records in them."""
 
 
+FLOOR_BYTES = 1 << 20
+"""So many bytes of records the outbox may always hold, however full the disk is."""
+
+
+RESERVE_BYTES = 1 << 20
+"""So much room the file shall have inside on such a disk, for what comes in before the next look at it."""
+
+
 class Room(NamedTuple):
     """Where the outbox stands.
 

@@ -30,7 +30,9 @@ SAVE_ROWS = 4096
 RETRY_S = 0.5
 """A disk that errs is tried so often."""
 KEEP_S = 1.0
-"""The limits are looked after so often."""
+"""The limits are looked after so often …"""
+KEEP_ROWS = 1024
+"""… and after so many new records."""
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ class Writer:
         self._wreck: salvage.Wreck | None = None
         self._orphans: Collection[Pending] = ()
         self._unsaved_since: float | None = None
-        self._unsaved_rows = 0
+        self._unsaved_rows = self._unkept_rows = 0
         self._retry_at = self._keep_at = 0.0
 
     @property
@@ -269,6 +271,7 @@ class Writer:
                 lane.refused = [one for one in lane.refused if one not in dead]
                 if deleted:
                     lane.cursor.deleted(deleted)
+        self._unkept_rows += len(rows)
         self._tell_durable(batch.pending)
         self._keeping.written(records, deleted)
 
@@ -282,8 +285,10 @@ class Writer:
 
     def _keep(self, *, closing: bool) -> bool:
         """Look after the limits where that is due, a piece at a time. Returns whether there is more to do."""
-        if monotonic() < self._keep_at and not closing:
+        due = monotonic() >= self._keep_at or self._unkept_rows >= KEEP_ROWS
+        if self._keeping.learning if closing else not due:
             return False
+        self._unkept_rows = 0
         with self._work:
             waiting = Ranges(span for lane in self._lanes.values() for span in lane.cursor.waiting)
             offered = frozenset(seq for lane in self._lanes.values() for seq in lane.cursor.round)
