@@ -226,7 +226,7 @@ class Daemon:
             return {"count": lane.replay(commands.text(request, "epoch"), first, last)}
 
         def image(request: Mapping[str, Any]) -> JSON:
-            record, name = commands.text(request, "id"), commands.text(request, "request")
+            record, name = commands.text(request, "id"), commands.segment(request, "request")
             path = self.evidence.find(record)
             if path is None:
                 raise commands.Refused(
@@ -316,7 +316,8 @@ class Daemon:
             "published": sum(broker.published for broker in self.brokers),
             "acknowledged": sum(broker.acknowledged for broker in self.brokers),
         }
-        return {**self.health.telemetry(), "delivery": sent}
+        drops = {"frames": self.frames.dropped, "evidence": self.parts.dropped}
+        return {**self.health.telemetry(), "drops": drops, "delivery": sent}
 
     def _event(self, kind: str, text: str, detail: JSON) -> None:
         self.outbox.accept(f"event/{kind}", lambda stamp: message.event(stamp, kind, text, **detail))

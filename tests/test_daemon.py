@@ -86,7 +86,7 @@ def test_pictures_that_arrive_are_moved_when_their_result_is_safe(line: Path) ->
     drop.mkdir()
     path = settings(line, 'type = "watch"\npath = "drop"\nsettle_s = 0.1')
     with daemon(path) as process:
-        until(lambda: (line / "state" / "outbox.db").exists())
+        until((line / "state" / "outbox.db").exists)
         render(drop, count=3, defect_rate=0.0, seed=7)
         (drop / "broken.png").write_bytes(b"this is no picture")
         until(lambda: len(reports(line)) == 4)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -14,6 +15,7 @@ from edge.message import IMAGE_CHUNK, JSON, REPLY, encode
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 64 * 1024
+SEGMENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Handler = Callable[[Mapping[str, Any]], JSON]
 """Takes the request, gives what goes into the reply; raises `Refused`."""
@@ -88,6 +90,14 @@ def text(request: Mapping[str, Any], key: str) -> str:
     value = request.get(key)
     if not isinstance(value, str) or not value:
         raise Refused(f"'{key}' must be a text, not {value!r:.40}")
+    return value
+
+
+def segment(request: Mapping[str, Any], key: str) -> str:
+    """A text that can be a segment of a topic. Raises `Refused`."""
+    value = text(request, key)
+    if not SEGMENT.fullmatch(value):
+        raise Refused(f"'{key}' must be of letters, digits, '_' and '-', at most 64, not {value!r:.40}")
     return value
 
 

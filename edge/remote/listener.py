@@ -35,6 +35,7 @@ class Listener:
         other: Callable[[str, bytes], None] = lambda _topic, _payload: None,
     ) -> None:
         self.base = base
+        self.port = port
         self.records: Mailbox[dict[str, Any]] = Mailbox(1_000_000)
         self.redelivered = 0
         self.conflicts = 0
@@ -84,7 +85,11 @@ class Listener:
         """Ask the station to send ranges again."""
         for first, last in ranges:
             request = {"transaction": uuid4().hex, "epoch": epoch, "from": first, "to": last}
-            self._client.publish(f"{self.base}/cmd/replay", encode(request), qos=1)
+            self.publish("cmd/replay", encode(request))
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish below `base`; paho sends it when there is a connection."""
+        self._client.publish(f"{self.base}/{topic}", payload, qos=1)
 
     def _on_connect(
         self,
