@@ -10,7 +10,7 @@ def explain(error: Exception, host: str, port: int) -> str:
         case ssl.SSLCertVerificationError():
             what = f"its certificate is not accepted: {error.verify_message}; see ca_file and host"
         case ssl.SSLError():
-            what = f"TLS failed: {error.reason or error}; is this the port for TLS?"
+            what = f"TLS failed: {getattr(error, 'reason', None) or error}; is this the port for TLS?"
         case socket.gaierror():
             what = f"this name has no address: {error.strerror}; correct host, or the network's DNS"
         case ConnectionRefusedError():

@@ -25,6 +25,8 @@ from edge.types import Receipt, Row
 
 log = logging.getLogger(__name__)
 
+_LATEST_PAUSE_S = 0.5
+"""At least so long between two messages on `result/last`."""
 _EXPIRY_S = 60
 """What is not kept is stale after a minute."""
 
@@ -61,6 +63,7 @@ class Mqtt:
         self._uplink = Uplink(self.name, self._dial, self._timing)
         self._batch = config.batch
         self._latest: bytes | None = None
+        self._shown_s = 0.0
         self._hold_s = 0.0
         self._hold_reason: str | None = None
         self._backoff = Backoff(self._timing.first_pause_s, self._timing.longest_pause_s)
@@ -219,9 +222,10 @@ class Mqtt:
         return Connection(self._peer, version, self._uplink.wake, first=first)
 
     def _show_latest(self) -> None:
-        latest, self._latest = self._latest, None
-        if latest is None:
+        now = monotonic()
+        if self._latest is None or (now - self._shown_s < _LATEST_PAUSE_S and not self._uplink.stopping):
             return
+        latest, self._latest, self._shown_s = self._latest, None, now
         try:
             self.retain("result/last", encode(flat(json.loads(latest))), qos=0)
         except (ValueError, KeyError) as err:

@@ -132,6 +132,11 @@ class Uplink(Generic[L]):
         """Why there is no connection; None while there is one."""
         return None if self.link else self._reason
 
+    @property
+    def stopping(self) -> bool:
+        """Whether this is the end."""
+        return self._stopping.is_set()
+
     def ready(self, patience_s: float) -> L:
         """The connection, waited for if need be. Raises `DeliveryError` with the reason where none comes."""
         link = self.link
