@@ -68,5 +68,5 @@ def _as_png(picture: Image) -> bytes:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     file = io.BytesIO()
-    PIL.Image.fromarray(picture).save(file, "PNG")
+    PIL.Image.fromarray(picture).save(file, "PNG", compress_level=1)  # 6 takes 0.3 s a picture
     return file.getvalue()
