@@ -24,6 +24,9 @@ from edge.remote.listener import Listener
 
 BASE = "edge/proof/line/station"
 SHARE_OF_DAEMON = 0.6
+SHARE_IN_FULL_FLOW = 0.8
+"""The other kills come at any moment: while a daemon starts, while a broker is away."""
+FLOW_S = 30.0
 QUIET_S = 60.0
 """How long the last holes may take to be filled."""
 
@@ -39,9 +42,7 @@ class Peer:
     def start(self) -> None:
         """Start it."""
         with self._log.open("ab") as said:
-            self.process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=said, stderr=said
-            )
+            self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
 
     def kill(self) -> None:
         """Kill it without warning, and start it again, as systemd would."""
@@ -99,7 +100,9 @@ def prove(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
         )
         for number in range(kills):
             progress("killing", number, kills)
-            sleep(rng.uniform(0.3, 3.0))
+            if rng.random() < SHARE_IN_FULL_FLOW:
+                wait_for_flow(listener)
+            sleep(rng.uniform(0.0, 2.0))
             if station.ended:
                 raise SystemExit(f"the daemon gave up: {(folder / 'station.log').read_text()[-2000:]}")
             (station if rng.random() < SHARE_OF_DAEMON else broker).kill()
@@ -118,6 +121,14 @@ def prove(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
         "replayed_ranges": replays,
         "seconds": round(monotonic() - began),
     }
+
+
+def wait_for_flow(listener: Listener) -> None:
+    """Return when another record has arrived."""
+    before = len(listener.records)
+    until = monotonic() + FLOW_S
+    while len(listener.records) == before and monotonic() < until:
+        sleep(0.02)
 
 
 def fill_holes(listener: Listener, outbox: Path) -> int:
