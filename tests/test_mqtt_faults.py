@@ -3,6 +3,8 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -317,3 +319,32 @@ def test_only_the_first_connection_of_a_process_asks_for_a_clean_session(peer: P
         peer.sessions[0].cut()
         eventually(lambda: sink.reconnects == 1)
     assert [session.clean for session in peer.sessions] == [True, False]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_connection_whose_thread_dies_is_replaced(peer: Peer) -> None:
+    def dies(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    sink = a_sink(peer.port)
+    sink._peer = replace(sink._peer, hear=dies)
+    with sink:
+        eventually(lambda: sink.connected)
+        peer.sessions[0].publish(f"{BASE}/cmd/ping", b"{}")
+        eventually(lambda: sink.reconnects == 1)
+        assert sink.write(rows(3)).delivered == {1, 2, 3}
+
+
+def test_writing_before_the_sink_is_entered_is_a_bug_and_says_so(peer: Peer) -> None:
+    with pytest.raises(RuntimeError, match="not started"):
+        a_sink(peer.port).write(rows(1))
+
+
+def test_a_hundred_reconnects_leave_nothing_open(peer: Peer) -> None:
+    with a_sink(peer.port, patient(first_pause_s=0.0, longest_pause_s=0.0)) as sink:
+        eventually(lambda: sink.connected)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for number in range(1, 101):
+            peer.sessions[-1].cut()
+            eventually(lambda number=number: sink.reconnects == number)
+        eventually(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before + 2)

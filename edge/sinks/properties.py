@@ -1,10 +1,11 @@
-"""MQTT 5 properties of a PUBLISH, packed by hand: paho's own take 80 µs a message, these take 5."""
+"""MQTT 5 properties of a PUBLISH, packed by hand: paho's own take ten times as long as all else in a message."""
 
 import struct
+from functools import cache
 
 from edge.sinks.wire import Message
 
-_EXPIRY, _CONTENT_TYPE, _CORRELATION, _USER_PROPERTY = 0x02, 0x03, 0x09, b"\x26"
+_EXPIRY, _CONTENT_TYPE, _CORRELATION, _USER_PROPERTY = 0x02, 0x03, 0x09, 0x26
 _SEVEN_BITS = 0x7F
 
 
@@ -12,21 +13,29 @@ class PublishProperties:
     """What paho wants of its properties: bytes with their length in front."""
 
     def __init__(self, message: Message) -> None:
-        parts = []
+        packed = _content_type(message.content_type)
         if message.expiry_s is not None:
-            parts.append(struct.pack("!BI", _EXPIRY, message.expiry_s))
-        content_type = message.content_type
-        if content_type is not None:
-            parts.append(bytes((_CONTENT_TYPE,)) + _text(content_type))
+            packed += struct.pack("!BI", _EXPIRY, message.expiry_s)
         if message.correlation is not None:
-            parts.append(struct.pack("!BH", _CORRELATION, len(message.correlation)) + message.correlation)
-        parts += [_USER_PROPERTY + _text(name) + _text(value) for name, value in message.attributes]
-        packed = b"".join(parts)
+            packed += struct.pack("!BH", _CORRELATION, len(message.correlation)) + message.correlation
+        for name, value in message.attributes:
+            encoded = value.encode()
+            packed += _user_property(name) + len(encoded).to_bytes(2, "big") + encoded
         self._packed = _variable_length(len(packed)) + packed
 
     def pack(self) -> bytes:
         """As they stand in the packet."""
         return self._packed
+
+
+@cache
+def _content_type(content_type: str | None) -> bytes:
+    return b"" if content_type is None else bytes((_CONTENT_TYPE,)) + _text(content_type)
+
+
+@cache
+def _user_property(name: str) -> bytes:
+    return bytes((_USER_PROPERTY,)) + _text(name)
 
 
 def _text(text: str) -> bytes:

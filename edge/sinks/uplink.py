@@ -130,7 +130,7 @@ class Uplink(Generic[L]):
     @property
     def trouble(self) -> str | None:
         """Why there is no connection; None while there is one."""
-        return None if self.link else self._reason
+        return None if self.link else self._why()
 
     @property
     def stopping(self) -> bool:
@@ -149,7 +149,7 @@ class Uplink(Generic[L]):
                 self._changed.wait_for(lambda: self.link or self._stopping.is_set(), patience_s)
                 link = self.link
         if link is None:
-            raise DeliveryError(f"{self.name}: not connected: {self._reason}")
+            raise DeliveryError(f"{self.name}: not connected: {self._why()}")
         return link
 
     def retain(self, message: Message) -> None:
@@ -172,6 +172,11 @@ class Uplink(Generic[L]):
     def wake(self) -> None:
         """Something happened to the link: have a look at once."""
         self._wake.set()
+
+    def _why(self) -> str:
+        """Why there is no connection; the one that was lost this moment knows it before this thread does."""
+        link = self._link
+        return link.ended if link is not None and link is self._current and link.ended else self._reason
 
     # Its life
 
