@@ -26,6 +26,7 @@ from edge.model.bundle import load
 from edge.model.interpreter import DelegateConfig, runtime
 from edge.model.runner import open_model
 from edge.model.verify import verify
+from edge.ports import Lane
 from edge.preprocess.quality import QualityGate
 from edge.remote import commands
 from edge.remote.announcer import Announcer
@@ -203,7 +204,7 @@ class Daemon:
         if wanted and self.announcer.wants_last_fail():
             self.announcer.last_fail(self.evidence.thumbnail(part))
 
-    def _deliver(self, sink: Sink, lane: pipeline.Lane) -> None:
+    def _deliver(self, sink: Sink, lane: Lane) -> None:
         def drained() -> bool:
             empty = self._all_accepted and self.outbox.pending == 0 and lane.waiting == 0
             return empty or monotonic() > self._deadline
@@ -245,6 +246,7 @@ class Daemon:
         ready = False
         while not self.crew.stopping.wait(TICK_S):
             now = monotonic()
+            self._look_at_the_parts()
             stuck = self.crew.stuck(self.config.health.stage_limit_s)
             if stuck:
                 self.health.trouble("watchdog", f"{', '.join(stuck)}: busy for too long", fault=True)
@@ -264,6 +266,16 @@ class Daemon:
             if now >= next_telemetry:
                 self.announcer.telemetry(self._telemetry())
                 next_telemetry = now + self.config.health.telemetry_s
+
+    def _look_at_the_parts(self) -> None:
+        """What does not announce itself: an outbox that cannot write, a model that fell back."""
+        if self.outbox.trouble is None:
+            self.health.well("outbox")
+        else:
+            self.health.trouble("outbox", self.outbox.trouble)
+        for check in self.checks:
+            if check.model.identity.fallback is not None:
+                self.health.trouble(f"check {check.config.name}", check.model.identity.fallback)
 
     def _drain(self) -> None:
         """Let what is inside come out, stage by stage; give up on a stage that does not end."""
@@ -329,9 +341,6 @@ class Daemon:
         health.gauge("backlog", lambda: max((lane.backlog for lane in self.lanes), default=0))
         health.gauge("lost", lambda: self.outbox.lost)
         health.gauge("dead", lambda: self.outbox.dead)
-        for check in self.checks:
-            if check.model.identity.fallback is not None:
-                health.trouble(f"check {check.config.name}", check.model.identity.fallback)
         return health
 
     def _trouble(self, what: str, *, fault: bool = False) -> Trouble:

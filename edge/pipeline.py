@@ -6,22 +6,23 @@
 Each function that loops is the body of one thread; `edge.daemon` starts them and builds what they use.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
 from time import monotonic_ns
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from edge.config import Check as CheckConfig
 from edge.errors import CaptureError, DeliveryError, DeviceError, InferenceError
-from edge.judge.rules import Limits, judge
+from edge.judge.rules import judge
 from edge.judge.vote import Vote, worst
 from edge.mailbox import Closed, Mailbox
 from edge.message import Report
+from edge.ports import EvidenceStore, Lane, Model
 from edge.preprocess.pyramid import Pyramid
-from edge.preprocess.quality import QualityGate, QualityLimits
-from edge.preprocess.tensor import InputSpec, Prepared, prepare
+from edge.preprocess.quality import QualityGate
+from edge.preprocess.tensor import Prepared, prepare
 from edge.service import Crew, Trouble
 from edge.types import (
     Decision,
@@ -30,9 +31,6 @@ from edge.types import (
     Frame,
     Inspection,
     Miss,
-    ModelIdentity,
-    Prediction,
-    Row,
     Sink,
     Source,
     Stopwatch,
@@ -45,48 +43,12 @@ ROWS_AT_ONCE = 64
 """Rows that are offered to a sink in one call."""
 
 
-class Model(Protocol):
-    """A loaded bundle. Used by the inspect thread alone."""
-
-    @property
-    def spec(self) -> InputSpec:
-        """What the model gets to see of a frame."""
-        ...
-
-    @property
-    def limits(self) -> Limits:
-        """The taught limits of its score."""
-        ...
-
-    @property
-    def quality(self) -> QualityLimits:
-        """What the taught pictures were like."""
-        ...
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model it is, and on what it runs now."""
-        ...
-
-    def run(self, prepared: Prepared) -> Any:
-        """The model's outputs. Raises `InferenceError`."""
-        ...
-
-    def decode(self, outputs: Any, prepared: Prepared) -> Prediction:
-        """What the outputs mean. Raises `InferenceError`."""
-        ...
-
-    def fall_back(self, reason: str) -> None:
-        """Go on with the CPU, and say why in every report."""
-        ...
-
-
 @dataclass(eq=False)
 class Check:
     """One check of the recipe at work.
 
-    `failing` (was its last frame a `fail`?) and `faults` (in a row)
-    belong to the inspect thread.
+    The rest belongs to the inspect thread: did the last frame fail, of which part was it, and how many could not be
+    judged, in a row?
     """
 
     config: CheckConfig
@@ -226,23 +188,6 @@ def fall_back(check: Check) -> None:
     check.faults = 0
 
 
-class Kept(Protocol):
-    """What became of a part's picture."""
-
-    @property
-    def lost(self) -> int:
-        """Parts that did not pass, whose pictures had to go for it."""
-        ...
-
-
-class EvidenceStore(Protocol):
-    """Where pictures are kept. Used by the keep thread alone."""
-
-    def keep(self, report: Report, inspection: Inspection) -> Kept:
-        """Raises `DeliveryError`."""
-        ...
-
-
 def keep(
     parts: Mailbox[tuple[Report, Inspection]],
     store: EvidenceStore,
@@ -263,31 +208,6 @@ def keep(
         else:
             trouble.worked()
         told(inspection, lost)
-
-
-class Lane(Protocol):
-    """A sink's place in the outbox. Used by its deliver thread alone."""
-
-    @property
-    def waiting(self) -> int:
-        """Rows that this sink has still to take."""
-        ...
-
-    def take(self, most: int, timeout_s: float) -> list[Row]:
-        """The next rows, live ones first; empty after the time-out."""
-        ...
-
-    def acknowledge(self, seqs: Collection[int]) -> None:
-        """These are taken."""
-        ...
-
-    def refuse(self, reasons: Mapping[int, str]) -> None:
-        """These will never be taken: put aside, with the reason."""
-        ...
-
-    def disconnected(self) -> None:
-        """What was taken and not acknowledged is to be offered again."""
-        ...
 
 
 def deliver(lane: Lane, sink: Sink, trouble: Trouble, pause_s: float, drained: Callable[[], bool]) -> None:

@@ -1,0 +1,88 @@
+"""What the pipeline needs of a model, a store and a queue: protocols, so that it imports none of them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+
+from edge.judge.rules import Limits
+from edge.message import Report
+from edge.preprocess.quality import QualityLimits
+from edge.preprocess.tensor import InputSpec, Prepared
+from edge.types import Inspection, ModelIdentity, Prediction, Row
+
+
+class Model(Protocol):
+    """A loaded bundle. Used by the inspect thread alone."""
+
+    @property
+    def spec(self) -> InputSpec:
+        """What the model gets to see of a frame."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The taught limits of its score."""
+        ...
+
+    @property
+    def quality(self) -> QualityLimits:
+        """What the taught pictures were like."""
+        ...
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model it is, and on what it runs now."""
+        ...
+
+    def run(self, prepared: Prepared) -> Any:
+        """The model's outputs. Raises `InferenceError`."""
+        ...
+
+    def decode(self, outputs: Any, prepared: Prepared) -> Prediction:
+        """What the outputs mean. Raises `InferenceError`."""
+        ...
+
+    def fall_back(self, reason: str) -> None:
+        """Go on with the CPU, and say why in every report."""
+        ...
+
+
+class Kept(Protocol):
+    """What became of a part's picture."""
+
+    @property
+    def lost(self) -> int:
+        """Parts that did not pass, whose pictures had to go for it."""
+        ...
+
+
+class EvidenceStore(Protocol):
+    """Where pictures are kept. Used by the keep thread alone."""
+
+    def keep(self, report: Report, inspection: Inspection) -> Kept:
+        """Keep a part's pictures. Raises `DeliveryError`."""
+        ...
+
+
+class Lane(Protocol):
+    """A sink's place in the outbox. Used by its deliver thread alone."""
+
+    @property
+    def waiting(self) -> int:
+        """Rows that this sink has still to take."""
+        ...
+
+    def take(self, most: int, timeout_s: float) -> list[Row]:
+        """The next rows, live ones first; empty after the time-out."""
+        ...
+
+    def acknowledge(self, seqs: Collection[int]) -> None:
+        """These are taken."""
+        ...
+
+    def refuse(self, reasons: Mapping[int, str]) -> None:
+        """These will never be taken: put aside, with the reason."""
+        ...
+
+    def disconnected(self) -> None:
+        """What was taken and not acknowledged is to be offered again."""
+        ...
