@@ -128,6 +128,18 @@ def test_what_is_ignored_does_not_count() -> None:
     assert judged(scores, Rules(ignore=[square(500, 150, 600, 200)])).verdict is Verdict.FAIL
 
 
+def test_what_is_ignored_is_no_region_either() -> None:
+    (region,) = judged(hot((3, 4), (8, 8)), Rules(ignore=[square(400, 150, 500, 200)])).regions
+    assert region.box == Box(800, 400, 900, 450)
+
+
+def test_ignoring_one_place_does_not_bring_back_what_lies_outside_the_polygon() -> None:
+    valid = np.ones((14, 14), np.bool_)
+    valid[3, 4] = False
+    rules = Rules(ignore=[square(0, 0, 100, 50)])
+    assert judge(anomaly(hot((3, 4)), valid), LIMITS, rules).verdict is Verdict.PASS
+
+
 def test_a_cell_that_is_less_than_half_ignored_counts() -> None:
     assert judged(hot((3, 4)), Rules(ignore=[square(400, 150, 430, 200)])).verdict is Verdict.FAIL
 

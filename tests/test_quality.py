@@ -124,6 +124,12 @@ def test_a_picture_with_any_difference_ends_a_freeze() -> None:
     assert watching.examine(frame(with_noise(part()))) == ()
 
 
+def test_a_part_that_lies_the_other_way_round_is_another_picture() -> None:
+    watching = gate(frozen_after=2)
+    watching.examine(frame(part()))
+    assert watching.examine(frame(part()[::-1, ::-1].copy())) == ()
+
+
 def test_the_same_part_seen_with_a_cameras_noise_is_not_frozen() -> None:
     watching = gate(frozen_after=2)
     rng = np.random.default_rng(1)

@@ -200,9 +200,9 @@ def test_a_spot_in_the_map_of_a_tile_is_found_at_its_place_in_the_whole() -> Non
 
 def test_where_tiles_overlap_the_higher_score_counts() -> None:
     prepared = prepare(noise(200, 100), InputSpec(64, 64, tiles_x=2, overlap=0.5))
-    whole = prepared.stitch([np.full((8, 8), 1, np.float32), np.full((8, 8), 2, np.float32)])
-    assert whole.anomaly_map[0].tolist() == [1] * 4 + [2] * 8
-    assert whole.valid.all()
+    low, high = np.full((8, 8), 1, np.float32), np.full((8, 8), 2, np.float32)
+    assert prepared.stitch([low, high]).anomaly_map[0].tolist() == [1] * 4 + [2] * 8
+    assert prepared.stitch([high, low]).anomaly_map[0].tolist() == [2] * 8 + [1] * 4
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])

@@ -68,7 +68,7 @@ def _judge_anomaly(anomaly: Anomaly, limits: Limits, rules: Rules, *, was_failin
         notes = (f"regions under {rules.min_area_px:g} px² are left out (min_area_px)",)
         found = score(scores[counts])
     pass_below = limits.pass_below if rules.pass_below is None else rules.pass_below
-    if found < min(pass_below, fail_at):
+    if found < pass_below:
         return Decision(Verdict.PASS, notes, found)
     doubt = f"score {found:.3f} lies between {pass_below:.3f} (pass) and {rules.fail_at:.3f} (fail)"
     return Decision(Verdict.INCONCLUSIVE, (doubt, *notes), found)
