@@ -77,7 +77,7 @@ def content(padding: str = "") -> Callable[[Stamp], JSON]:
     return lambda stamp: {"schema": "edge.result/1", **stamp.fields(), "padding": padding}
 
 
-def take_all(lane: Lane, most: int = 64, patience_s: float = 0.3) -> list[Row]:
+def take_all(lane: Lane, most: int = 64, patience_s: float = 0.1) -> list[Row]:
     """Take and acknowledge until nothing comes any more."""
     taken = []
     while rows := lane.take(most, patience_s):

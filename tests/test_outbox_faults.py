@@ -225,7 +225,7 @@ def test_a_damaged_page_is_noticed_and_what_else_there_is_is_saved(tmp_path: Pat
     old = fill(tmp_path, 400, delivered=100)
     damage(tmp_path / "outbox.db", pages_of(tmp_path / "outbox.db") // 2)
     with running(tmp_path) as outbox:
-        eventually(lambda: outbox.epoch != old)
+        eventually(lambda: outbox.epoch != old and outbox.head)
         eventually(lambda: outbox.trouble is None)
         new = put(outbox, 3)
         rows = take_all(outbox.reader("mqtt"))
@@ -244,7 +244,7 @@ def test_the_gap_names_the_old_epoch_and_the_damaged_file_is_put_aside(tmp_path:
     old = fill(tmp_path)
     damage(tmp_path / "outbox.db", pages_of(tmp_path / "outbox.db") // 2)
     with running(tmp_path) as outbox:
-        eventually(lambda: outbox.epoch != old)
+        eventually(lambda: outbox.epoch != old and outbox.head)
         rows = take_all(outbox.reader("mqtt"))
     [gap] = [said(row) for row in rows if row.topic == "event/gap"]
     assert gap["lost_epoch"] == old
@@ -310,7 +310,7 @@ def test_damage_at_work_loses_no_record_that_is_on_its_way(tmp_path: Path) -> No
         damage(tmp_path / "outbox.db", 2, pages_of(tmp_path / "outbox.db") - 2)
         for number in range(300):
             outbox.accept("result", content(), Verdict.PASS, lambda number=number: told.append(number))
-        eventually(lambda: outbox.epoch != old)
+        eventually(lambda: outbox.epoch != old and outbox.head)
         assert outbox.flush(10)
         eventually(lambda: len(told) == 300)
         rows = take_all(outbox.reader("mqtt"), patience_s=1)
@@ -343,7 +343,7 @@ def test_old_records_that_were_saved_survive_a_restart(tmp_path: Path) -> None:
     old = fill(tmp_path, 200)
     damage(tmp_path / "outbox.db", pages_of(tmp_path / "outbox.db") // 2)
     with running(tmp_path) as outbox:
-        eventually(lambda: outbox.epoch != old)
+        eventually(lambda: outbox.epoch != old and outbox.head)
         lane = outbox.reader("mqtt")
         lane.acknowledge(seqs(lane.take(10, 2)))
         waiting = lane.waiting

@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 
 from edge import config
 from edge.store.intake import Clock
-from edge.store.journal import BLOCK_BITS, Sizes
 from edge.store.ledger import Ledger
 from edge.store.limits import FILE_SHARE, RESERVE_BYTES, Plan, Room, plan
 from edge.store.ranges import Ranges
 from edge.store.ring import Rank
+from edge.store.table import BLOCK_BITS, Sizes
 from edge.types import Verdict
 
 HOUR_S = 3600

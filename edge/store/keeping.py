@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from edge import config
 from edge.store import limits
-from edge.store.journal import BLOCK_BITS, Change, Journal, Record
+from edge.store.journal import Change, Journal
 from edge.store.ledger import Ledger, span_of
 from edge.store.ranges import Range, Ranges, runs
+from edge.store.table import BLOCK_BITS, Record
 
 
 class Loss(NamedTuple):
@@ -73,7 +74,7 @@ class Keeping:
             self._learn()
             return True
         plan = limits.plan(self._ledger, needs.waiting, self._room(), self._settings)
-        self.stuck = f"nothing but events is left, and it is {plan.reason}" if plan.stuck else None
+        self.stuck = f"only events are left, which are never deleted: {plan.reason}" if plan.stuck else None
         self._measure(needs)
         if plan.forget:
             self._journal.commit(Change(deletions=plan.forget))

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from edge.service import Trouble
 from edge.store.cursor import Cursor, Span
-from edge.store.journal import Damaged, Dead, Reader, Unusable
 from edge.store.ranges import Range, Ranges
+from edge.store.reader import Reader
+from edge.store.table import Damaged, Dead, Unusable
 from edge.types import Row
 
 log = logging.getLogger(__name__)
@@ -185,9 +186,7 @@ class Lane:
         """The span's records, marked if they are old; None, when time is up, where the file cannot be read."""
         try:
             with self._reading:
-                if self._reader is None:
-                    self._reader = Reader(self._path)
-                rows = self._reader.rows(span.first, span.last, most)
+                rows = self._opened(epoch).rows(span.first, span.last, most)
         except Damaged as err:
             self._writer.found_damage(epoch, err)
         except Unusable as err:
@@ -199,12 +198,16 @@ class Lane:
             changed = self._changed.wait_for(lambda: self.epoch != epoch, max(0.0, until - monotonic()))
         return [] if changed else None
 
+    def _opened(self, epoch: str) -> Reader:
+        """The reader of that epoch's file. `_reading` is held."""
+        if self._reader is None:
+            self._reader = Reader(self._path, epoch)
+        return self._reader
+
     def _count(self, epoch: str, ranges: list[Range]) -> int:
         try:
             with self._reading:
-                if self._reader is None:
-                    self._reader = Reader(self._path)
-                return self._reader.count(ranges)
+                return self._opened(epoch).count(ranges) if ranges else 0
         except Damaged as err:
             self._writer.found_damage(epoch, err)
         except Unusable as err:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from edge.store.journal import BLOCK_BITS, Record, Sizes
 from edge.store.ranges import Range
 from edge.store.ring import Rank
+from edge.store.table import BLOCK_BITS, Record, Sizes
 
 
 def span_of(block: int) -> Range:

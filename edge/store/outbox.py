@@ -5,14 +5,14 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from edge import config, message
-from edge.errors import DeviceError
+from edge.errors import ConfigError, DeviceError
 from edge.mailbox import Closed
 from edge.message import JSON, Stamp
 from edge.store.claim import Claim
 from edge.store.intake import Clock, Intake
-from edge.store.journal import Unusable
 from edge.store.lane import Lane
 from edge.store.ring import Rank
+from edge.store.table import Unusable
 from edge.store.writer import Writer
 from edge.types import Verdict
 
@@ -25,7 +25,7 @@ class Outbox:
     no room there is lost, the oldest passed parts first, and an `event/gap` record tells of it. A damaged file
     is put aside; a new epoch begins with what could be saved of it, and with a gap message.
 
-    Raises `DeviceError` where the file can be neither opened nor made.
+    Raises `DeviceError` where the file can be neither opened nor made, `ConfigError` where two sinks are one.
 
     Args:
         path: The file; its folder must exist.
@@ -44,6 +44,8 @@ class Outbox:
         readers: Collection[str],
         clock: Clock = Clock(),  # noqa: B008 - frozen
     ) -> None:
+        if len(set(readers)) < len(readers):
+            raise ConfigError(f"sinks: two of {', '.join(readers)} are the same; remove one")
         self.path = path
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -57,7 +59,7 @@ class Outbox:
                 for name in readers
             }
             self._writer.open(self._lanes)
-        except (Unusable, OSError) as err:
+        except Unusable as err:
             self._claim.close()
             raise DeviceError(
                 f"{err}: the outbox cannot be opened; make the disk writable, with room"

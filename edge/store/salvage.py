@@ -1,6 +1,5 @@
 """A damaged outbox is put aside, and a new one begins with what could still be read of it."""
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,11 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.store.cursor import Cursor
-from edge.store.journal import Change, Damaged, Journal, Reader, Record, Unusable
+from edge.store.journal import Change, Journal
 from edge.store.ranges import Range, Ranges
+from edge.store.reader import Reader
+from edge.store.table import Damaged, Record, Unusable, unsealed
 
 FIRST_OLD = -(1 << 40)
 """Records of an earlier epoch keep their names, but are numbered from here, below all of the new epoch."""
+NEW = ".new"
 CHUNK = 64
 MOST_FAILURES = 10_000
 """After so many places that cannot be read, the rest is given up."""
@@ -38,6 +40,12 @@ class Wreck:
     waiting: Mapping[str, Ranges] | None
     lost: list[Range] = field(default_factory=list)
     orphans: list[Record] = field(default_factory=list)
+    built: bool = False
+    """Whether the file that takes its place is complete."""
+
+
+Tell = Callable[[Wreck, str, list[Range], float], Record]
+"""Makes the gap message: of the wreck, for a new epoch, of those numbers, when the outbox has run so long."""
 
 
 def is_empty(path: Path) -> bool:
@@ -47,7 +55,7 @@ def is_empty(path: Path) -> bool:
 
 def settle(path: Path) -> None:
     """Finish an exchange of files that was cut off: `exchange` had put the old file away, but not more."""
-    new = _beside(path, ".new")
+    new = _beside(path, NEW)
     if new.exists() and not path.exists():
         _move(path, _aside(path))
         new.rename(path)
@@ -65,7 +73,7 @@ def read_wreck(path: Path, damage: Damaged, epoch: str | None, readers: Iterable
             head = reader.head()
         finally:
             reader.close()
-        lanes = json.loads(meta["state"])["lanes"]
+        lanes = unsealed(meta["state"])["lanes"]
         waiting = {name: Cursor.restored(lanes[name], head, 0).waiting for name in readers if name in lanes}
     except (Damaged, Unusable, KeyError, ValueError, TypeError):
         return Wreck(path, str(damage), meta.get("epoch", epoch or "unknown"), None)
@@ -76,38 +84,54 @@ def exchange(
     wreck: Wreck,
     epoch: str,
     readers: Iterable[str],
-    tell: Callable[[list[Range], float], Record],
+    tell: Tell,
     ran_s: float,
 ) -> int:
     """Put the damaged file aside and a new one in its place, with all that can be saved, and a gap message.
 
     The new file is complete before the old one moves: wherever this is cut off, nothing that could be saved is
-    gone. `tell` makes the gap message of the lost numbers, at a time in seconds that the outbox has run; that is
-    `ran_s`, or later where a record was. Returns how many records are lost.
+    gone, and it can be called again. The outbox has run for `ran_s` seconds, or longer if a record says so.
+    Returns how many records are lost.
     Raises `Unusable` and `OSError` where the disk does not allow it.
     """
-    new = _beside(wreck.path, ".new")
-    _remove(new)
-    cursors = {name: Cursor(0) for name in readers}
+    new = _beside(wreck.path, NEW)
+    if not wreck.built:
+        _remove(new)
+        _build(new, wreck, epoch, {name: Cursor(0) for name in readers}, tell, ran_s)
+        wreck.built = True
+    if new.exists():
+        _move(wreck.path, _aside(wreck.path))
+        new.rename(wreck.path)
+        sync(wreck.path.parent)
+        _forget_oldest(wreck.path)
+    return sum(last - first + 1 for first, last in wreck.lost)
+
+
+def _build(
+    new: Path,
+    wreck: Wreck,
+    epoch: str,
+    cursors: Mapping[str, Cursor],
+    tell: Tell,
+    ran_s: float,
+) -> None:
+    """The new file, complete; `wreck.lost` then has all that is lost."""
     journal = Journal(new, epoch)
     try:
         saved, lost = _fill(journal, wreck, cursors)
         ran_s = max(ran_s, journal.newest_s)
-        gap = tell(lost, ran_s)
+        gap = tell(wreck, epoch, lost, ran_s)
         for cursor in cursors.values():
             cursor.waiting.add(gap.seq, gap.seq)
             cursor.count += 1
             cursor.head = gap.seq
         lanes = {name: cursor.state() for name, cursor in cursors.items()}
         journal.commit(Change([gap], state={"ran_s": int(ran_s), "lanes": lanes}))
+        journal.gather()
     finally:
         journal.close()
-    _move(wreck.path, _aside(wreck.path))
-    new.rename(wreck.path)
-    _sync(wreck.path.parent)
-    _forget_oldest(wreck.path)
-    log.error("%s; put aside, %d records saved", wreck.reason, saved)
-    return sum(last - first + 1 for first, last in lost)
+    wreck.lost = lost
+    log.error("%s; it is put aside, and %d records of it are saved", wreck.reason, saved)
 
 
 def _fill(journal: Journal, wreck: Wreck, cursors: Mapping[str, Cursor]) -> tuple[int, list[Range]]:
@@ -209,7 +233,7 @@ def _forget_oldest(path: Path) -> None:
         _remove(old)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """The names in a folder are as durable as what is in the files."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -1,7 +1,6 @@
 """The writer of the outbox: group commits, acknowledgements, limits, and a new file where the old is damaged."""
 
 import logging
-import secrets
 import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,15 +11,17 @@ from edge import config, message
 from edge.errors import DeviceError
 from edge.message import JSON, Stamp
 from edge.service import Trouble
-from edge.store import salvage
 from edge.store.claim import Claim
 from edge.store.cursor import Cursor
 from edge.store.intake import GAP, Batch, Intake
-from edge.store.journal import Change, Damaged, Dead, Journal, Record, Unusable
+from edge.store.journal import Change
 from edge.store.keeping import Keeping, Loss, Needs
 from edge.store.lane import Lane
-from edge.store.ranges import Ranges, runs
+from edge.store.opening import Opened, new_epoch, open_anew, open_file
+from edge.store.ranges import Range, Ranges, runs
 from edge.store.ring import Pending, Rank
+from edge.store.salvage import Wreck
+from edge.store.table import Damaged, Dead, Record, Unusable
 from edge.types import Row
 
 SAVE_S = 1.0
@@ -72,7 +73,7 @@ class Writer:
         self._lanes: Mapping[str, Lane] = {}
         self._trouble = Trouble("outbox", log)
         self._damage: Damaged | None = None
-        self._wreck: salvage.Wreck | None = None
+        self._wreck: Wreck | None = None
         self._orphans: Collection[Pending] = ()
         self._unsaved_since: float | None = None
         self._unsaved_rows = self._unkept_rows = 0
@@ -89,18 +90,9 @@ class Writer:
         return self._trouble.reason or self._keeping.stuck
 
     def open(self, lanes: Mapping[str, Lane]) -> None:
-        """Open the file, or make it, or make another where it is damaged. Raises `Unusable`, `OSError`."""
+        """Open the file, or make it, or make another where it is damaged. Raises `Unusable`."""
         self._lanes = lanes
-        salvage.settle(self._path)
-        mark = self._claim.epoch
-        try:
-            if mark is not None and salvage.is_empty(self._path):
-                raise Damaged(f"{self._path}: is gone, or empty")  # noqa: TRY301 - as if SQLite had said it
-            journal = Journal(self._path, new_epoch())
-        except Damaged as err:
-            wreck = salvage.read_wreck(self._path, err, mark, lanes)
-            journal = self._exchanged(wreck, new_epoch())
-        self._begin(journal)
+        self._begin(open_file(self._path, self._claim.epoch, lanes.keys(), self._tell_of_wreck))
 
     def run(self) -> None:
         """Work until `closing` is set and all is in the file. Raises `DeviceError` where that cannot be."""
@@ -127,23 +119,19 @@ class Writer:
 
     # A file, and another
 
-    def _begin(self, journal: Journal) -> None:
+    def _begin(self, opened: Opened) -> None:
         """Go on with this file."""
-        self._journal = journal
+        journal = self._journal = opened.journal
         self._claim.epoch = journal.epoch
         self._keeping = Keeping(self._path, self._limits, journal, lambda: self._intake.age_s)
-        stored = journal.state.get("lanes", {})
+        self.deleted += opened.lost
         with self._changed:
             if self._intake.epoch != journal.epoch:
                 ran_s = max(journal.newest_s, journal.state.get("ran_s", 0))
                 self._intake.begin(journal.epoch, journal.head, ran_s)
             self.head, self.dead = journal.head, journal.dead
             for name, lane in self._lanes.items():
-                cursor = Cursor(journal.head)
-                if name in stored:
-                    newer = journal.count_from(stored[name]["seen"] + 1)
-                    cursor = Cursor.restored(stored[name], journal.head, newer)
-                lane.begin(journal.epoch, cursor)
+                lane.begin(journal.epoch, opened.cursors[name])
             # The first commit stores who reads: a sink that is not in the file gets nothing that is older.
             self._unsaved_since = -SAVE_S
             self._changed.notify_all()
@@ -163,27 +151,20 @@ class Writer:
                 for lane in self._lanes.values():
                     lane.begin(self._intake.epoch, Cursor(0))
             orphans = [_record(pending) for pending in self._orphans]
-            self._wreck = salvage.Wreck(self._path, str(damage), old_epoch, waiting, lost, orphans)
+            self._wreck = Wreck(self._path, str(damage), old_epoch, waiting, lost, orphans)
         for lane in self._lanes.values():
             lane.close()
         self._journal.close()
-        self._begin(self._exchanged(self._wreck, self._intake.epoch))
+        epoch, ran_s = self._intake.epoch, self._intake.age_s
+        self._begin(open_anew(self._wreck, epoch, self._lanes.keys(), self._tell_of_wreck, ran_s))
         self._wreck = self._damage = None
         self._tell_durable(self._orphans)
 
-    def _exchanged(self, wreck: salvage.Wreck, epoch: str) -> Journal:
-        """A new file in the place of the damaged one, with a gap message as its first record."""
-
-        def tell(lost: list[tuple[int, int]], ran_s: float) -> Record:
-            stamp = self._intake.stamp(epoch, 1)
-            gap = message.gap(stamp, wreck.epoch, lost, f"{wreck.reason}: put aside, and begun anew")
-            return Record(1, Rank.EVENT, int(ran_s), GAP, message.encode(gap))
-
-        try:
-            self.deleted += salvage.exchange(wreck, epoch, self._lanes, tell, self._intake.age_s)
-            return Journal(self._path, epoch)
-        except OSError as err:
-            raise Unusable(f"{self._path}: {err}") from err
+    def _tell_of_wreck(self, wreck: Wreck, epoch: str, lost: list[Range], ran_s: float) -> Record:
+        """The first record of the file that takes the place of a damaged one."""
+        stamp = self._intake.stamp(epoch, 1)
+        gap = message.gap(stamp, wreck.epoch, lost, f"{wreck.reason}: put aside, and begun anew")
+        return Record(1, Rank.EVENT, int(ran_s), GAP, message.encode(gap))
 
     # The turns
 
@@ -322,8 +303,3 @@ class Writer:
 def _record(pending: Pending) -> Record:
     payload = message.encode(pending.make(pending.stamp))
     return Record(pending.seq, pending.rank, int(pending.at_s), pending.topic, payload)
-
-
-def new_epoch() -> str:
-    """A name for a new sequence of numbers that has not been used before."""
-    return secrets.token_hex(4)
