@@ -222,7 +222,7 @@ def test_a_peer_that_accepts_and_never_speaks_is_trouble(peer: Peer) -> None:
 
 
 def test_a_session_that_was_taken_over_says_so_and_backs_off(peer: Peer) -> None:
-    with a_sink(peer.port, patient(first_pause_s=5, longest_pause_s=5)) as sink:
+    with a_sink(peer.port, patient(first_pause_s=1e6, longest_pause_s=1e6)) as sink:
         eventually(lambda: sink.connected)
         peer.sessions[0].disconnect(0x8E)
         eventually(lambda: not sink.connected)
@@ -242,7 +242,7 @@ def test_a_broker_that_refuses_the_connection_is_quoted(peer: Peer, code: int, w
     peer.script = Script(connack=code)
     with a_sink(peer.port) as sink:
         eventually(lambda: words in (sink.trouble or ""))
-        assert all(session.version == 5 for session in peer.sessions), "no falling back from that"
+        assert 4 not in {session.version for session in peer.sessions}, "no falling back from that"
 
 
 def test_a_half_closed_connection_is_left(peer: Peer) -> None:

@@ -120,7 +120,7 @@ def test_the_embedded_broker_publishes_the_will_and_keeps_what_is_retained(
     topic = f"{BASE}/availability"
     # Not to come back at once: the will has to be seen.
     with (
-        a_sink(embedded_broker.port, patient(first_pause_s=60, longest_pause_s=60)) as sink,
+        a_sink(embedded_broker.port, patient(first_pause_s=1e6, longest_pause_s=1e6)) as sink,
         Listener(embedded_broker.port, topic, version=4) as ears,
     ):
         eventually(lambda: sink.connected)
