@@ -37,6 +37,7 @@ class Outcome(Enum):
 _REFUSED = frozenset({0x90, PACKET_TOO_LARGE, 0x99})
 
 _MEANINGS = {
+    0x00: "without saying why",
     0x80: "unspecified error",
     0x81: "malformed packet",
     0x82: "protocol error",
