@@ -3,6 +3,7 @@
 import json
 import logging
 import platform
+import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -209,7 +210,10 @@ class Daemon:
             empty = self._all_accepted and self.outbox.pending == 0 and lane.waiting == 0
             return empty or monotonic() > self._deadline
 
-        pipeline.deliver(lane, sink, self._trouble(f"sink {sink.name}"), PAUSE_S, drained)
+        # A broker's connection watches itself: it may be in trouble while there is nothing to deliver.
+        what = f"sink {sink.name}"
+        trouble = Trouble(what, None) if isinstance(sink, Mqtt) else self._trouble(what)
+        pipeline.deliver(lane, sink, trouble, PAUSE_S, drained)
 
     def _answer(self, broker: Mqtt) -> None:
         handlers = self._handlers(broker)
@@ -268,14 +272,19 @@ class Daemon:
                 next_telemetry = now + self.config.health.telemetry_s
 
     def _look_at_the_parts(self) -> None:
-        """What does not announce itself: an outbox that cannot write, a model that fell back."""
-        if self.outbox.trouble is None:
-            self.health.well("outbox")
-        else:
-            self.health.trouble("outbox", self.outbox.trouble)
+        """What does not announce itself: an outbox that cannot write, a broker that is away, a fall-back."""
+        self._know("outbox", self.outbox.trouble)
+        for broker in self.brokers:
+            self._know(f"sink {broker.name}", broker.trouble)
         for check in self.checks:
-            if check.model.identity.fallback is not None:
-                self.health.trouble(f"check {check.config.name}", check.model.identity.fallback)
+            self._know(f"check {check.config.name}", check.model.identity.fallback)
+
+    def _know(self, what: str, reason: str | None, *, fault: bool = False) -> None:
+        """Put trouble, or its end, into the station's status."""
+        if reason is None:
+            self.health.well(what)
+        else:
+            self.health.trouble(what, reason, fault=fault)
 
     def _drain(self) -> None:
         """Let what is inside come out, stage by stage; give up on a stage that does not end."""
@@ -318,7 +327,8 @@ class Daemon:
             "capabilities": ["ping", "replay", "image"],
         }
         model = {"schema": message.MODEL, "ts": now, "active": models, "previous": [], "pinned": []}
-        settings = json.loads(self.config.model_dump_json())
+        # Addresses of cameras may hold a user's name and password.
+        settings = json.loads(re.sub(r"(?<=://)[^/@\s\"]+@", "", self.config.model_dump_json()))
         self.announcer.birth(info, model, {"schema": message.CONFIG, "ts": now, "config": settings})
         self.health.insecure = any(broker.insecure for broker in self.brokers)
 
@@ -345,13 +355,7 @@ class Daemon:
 
     def _trouble(self, what: str, *, fault: bool = False) -> Trouble:
         """Trouble that is logged, and shows in the station's status as long as it lasts."""
-        return Trouble(
-            what,
-            log,
-            lambda reason: (
-                self.health.well(what) if reason is None else self.health.trouble(what, reason, fault=fault)
-            ),
-        )
+        return Trouble(what, log, lambda reason: self._know(what, reason, fault=fault))
 
 
 def writable(folder: Path) -> Path:

@@ -73,12 +73,15 @@ class Trouble:
 
     Args:
         what: What may break.
-        logger: Whose words they are.
+        logger: Whose words they are; None where somebody else tells of it.
         tell: Is told the reason whenever it changes, and None when all is well again.
     """
 
     def __init__(
-        self, what: str, logger: logging.Logger, tell: Callable[[str | None], None] = lambda _reason: None
+        self,
+        what: str,
+        logger: logging.Logger | None,
+        tell: Callable[[str | None], None] = lambda _reason: None,
     ) -> None:
         self.what = what
         self.failures = 0
@@ -89,7 +92,7 @@ class Trouble:
     def failed(self, error: object) -> None:
         """It did not work this time."""
         self.failures += 1
-        if self.failures == 1:
+        if self.failures == 1 and self._log is not None:
             self._log.error("%s: %s", self.what, error)
         if str(error) != self.reason:
             self.reason = str(error)
@@ -98,7 +101,8 @@ class Trouble:
     def worked(self) -> None:
         """It worked this time."""
         if self.failures:
-            self._log.warning("%s: well again after %d failures", self.what, self.failures)
+            if self._log is not None:
+                self._log.warning("%s: well again after %d failures", self.what, self.failures)
             self._tell(None)
         self.failures = 0
         self.reason = None
