@@ -1,4 +1,6 @@
-"""Pictures to calibrate on, rendered here: textures, gradients, shapes and metal parts, so that no licence comes along."""
+"""Pictures to calibrate on, rendered here: textures, gradients, shapes, parts; no licence comes along."""
+
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +10,28 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Random = np.random.Generator
 
+HALF = 0.5
+
 
 def render_pictures(count: int, size: int, seed: int = 0) -> tuple[Pixels, ...]:
     """Return `count` RGB pictures of `size` x `size`; the same seed gives the same pixels."""
     random = np.random.default_rng(seed)
     motifs = (_clouds, _grating, _shapes, _brushed_part, _grains, _weave)
     return tuple(_expose(motifs[i % len(motifs)](random, size), random, i) for i in range(count))
+
+
+def read_pictures(folder: Path, count: int, size: int) -> tuple[Pixels, ...]:
+    """Return `count` pictures spread evenly over those in a folder and below it, squeezed to `size` x `size`."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    if not paths:
+        raise FileNotFoundError(f"{folder}: there are no .jpg or .png pictures here to calibrate on")
+    chosen = [paths[i * len(paths) // count] for i in range(count)] if len(paths) > count else paths
+    return tuple(fit_picture(Image.open(path), size) for path in chosen)
+
+
+def fit_picture(image: Image.Image, size: int) -> Pixels:
+    """Return an image as RGB, squeezed to `size` x `size`."""
+    return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _expose(picture: Floats, random: Random, index: int) -> Pixels:
@@ -55,7 +73,7 @@ def _grating(random: Random, size: int) -> Floats:
     angle, period = random.uniform(0, np.pi), random.uniform(0.02, 0.4)
     wave = np.sin(2 * np.pi * (across * np.cos(angle) + down * np.sin(angle)) / period)
     ramp = across * random.normal() + down * random.normal()
-    if random.random() < 0.5:
+    if random.integers(2):
         wave = np.sign(wave)
     return _grey(wave * random.uniform(0.1, 1) + ramp * 2)
 
@@ -67,16 +85,13 @@ def _shapes(random: Random, size: int) -> Floats:
     for _ in range(int(random.integers(3, 30))):
         x, y = random.uniform(-0.1, 1, 2) * big
         w, h = random.uniform(0.03, 0.5, 2) * big
-        kind = int(random.integers(4))
+        kind = int(random.integers(3))
         if kind == 0:
             draw.ellipse((x, y, x + w, y + h), fill=_colour(random))
         elif kind == 1:
             draw.rectangle((x, y, x + w, y + h), fill=_colour(random), outline=_colour(random))
-        elif kind == 2:
-            draw.line((x, y, x + w, y + h), fill=_colour(random), width=int(random.integers(1, 12)))
         else:
-            corners = [tuple(random.uniform(0, 1, 2) * (w, h) + (x, y)) for _ in range(5)]
-            draw.polygon(corners, fill=_colour(random))
+            draw.line((x, y, x + w, y + h), fill=_colour(random), width=int(random.integers(1, 12)))
     return _shrink(canvas.filter(ImageFilter.GaussianBlur(random.uniform(0, 3))), size)
 
 
@@ -90,7 +105,7 @@ def _brushed_part(random: Random, size: int) -> Floats:
     draw = ImageDraw.Draw(stencil)
     edge = random.uniform(0.05, 0.25) * big
     outline = (edge, edge, big - edge, big - edge)
-    if random.random() < 0.5:
+    if random.integers(2):
         draw.ellipse(outline, fill=255)
     else:
         draw.rounded_rectangle(outline, radius=int(edge), fill=255)
@@ -101,7 +116,7 @@ def _brushed_part(random: Random, size: int) -> Floats:
     soft = np.asarray(stencil.filter(ImageFilter.GaussianBlur(5)), np.float64) / 255
     bevel = 200 * (np.roll(soft, 3, (0, 1)) - np.roll(soft, -3, (0, 1)))
     ground = random.uniform(20, 230) + 8 * _noise(random, big, (64, 64)) - 40 * np.roll(soft, 12, (0, 1))
-    plate = np.where(inside > 0.5, metal - bevel, ground)
+    plate = np.where(inside > HALF, metal - bevel, ground)
     scratched = Image.fromarray(np.clip(plate, 0, 255).astype(np.uint8))
     x, y, dx, dy = random.uniform(0.2, 0.6, 4) * big
     ImageDraw.Draw(scratched).line((x, y, x + dx, y + dy / 3), fill=int(random.integers(256)), width=2)
@@ -133,5 +148,3 @@ def _colour(random: Random) -> tuple[int, int, int]:
     grey = int(random.integers(256))
     red, green, blue = np.clip(grey + random.integers(-60, 61, 3), 0, 255)
     return int(red), int(green), int(blue)
-
-
