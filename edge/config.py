@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge.table import FilePath, Fraction, Segment, Table, read_table, read_text
 
@@ -113,6 +113,12 @@ class Rectangle(Table):
     x_max: int = Field(gt=0, description="First column to the right of it.")
     y_max: int = Field(gt=0, description="First row below it.")
 
+    @model_validator(mode="after")
+    def _holds_a_pixel(self) -> Self:
+        if self.x_min >= self.x_max or self.y_min >= self.y_max:
+            raise ValueError("x_min must be under x_max, and y_min under y_max")
+        return self
+
 
 class Rules(Table):
     """From scores to a verdict."""
@@ -143,7 +149,7 @@ class Check(Table):
 
     name: Segment = Field(description="Name of the check, in every report.")
     bundle: FilePath = Field(description="Folder of the model bundle.")
-    roi: Rectangle | None = Field(None, description="The rectangle to look at; none is the whole frame.")
+    roi: Rectangle | None = Field(None, description="The rectangle to look at; none: as taught.")
     polygon: list[Point] = Field([], description="Polygon in frame pixels; nothing outside it counts.")
     rules: Rules = Field(Rules(), description="From scores to a verdict.")
     delegate: Literal["cpu", "external"] = Field("cpu", description="What runs the model.")

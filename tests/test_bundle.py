@@ -168,6 +168,9 @@ def test_files_that_do_not_fit_the_manifest_are_not_written(folder: Path, tmp_pa
     assert not (tmp_path / "new").exists()
 
 
+rois = st.none() | st.tuples(*[st.integers(0, 5000)] * 2, *[st.integers(5001, 9999)] * 2).map(
+    lambda corners: dict(zip(("x_min", "y_min", "x_max", "y_max"), corners, strict=True))
+)
 labels = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 
 
@@ -175,15 +178,18 @@ labels = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max
     labels=st.lists(labels, min_size=2, max_size=5),
     score=st.floats(allow_nan=False, allow_infinity=False),
     pass_below=st.floats(min_value=1e-300, exclude_min=True, allow_infinity=False),
+    roi=rois,
 )
-def test_every_manifest_reads_back_as_it_was(labels: list[str], score: float, pass_below: float) -> None:
+def test_every_manifest_reads_back_as_it_was(
+    labels: list[str], score: float, pass_below: float, roi: dict[str, int] | None
+) -> None:
     manifest = Manifest(
         schema="edge.bundle/1",
         name="part",
         task="classification",
         created=tiny_bundle.WHEN,
         model="a.tflite",
-        input={"width": 1, "height": 2},
+        input={"width": 1, "height": 2, "roi": roi},
         files={
             "a.tflite": {"sha256": "0" * 64, "size_bytes": 0},
             "b-1.png": {"sha256": "f" * 64, "size_bytes": 3},

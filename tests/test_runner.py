@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+import parts
 import pytest
 import tiny_bundle
 import tiny_model
 
+from edge.config import Check, Quality, Rectangle
+from edge.daemon import open_check
 from edge.errors import BundleError, InferenceError
 from edge.model.bundle import load
 from edge.model.golden import replay, score
@@ -12,9 +15,12 @@ from edge.model.interpreter import DelegateConfig
 from edge.model.manifest import AnomalyHead, Input
 from edge.model.memory_bank import Bank, write_bank
 from edge.model.runner import Model, open_model
+from edge.pipeline import judge_frame, prepare_frame
+from edge.preprocess.quality import QualityGate
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.types import Anomaly, Box, Classification
 
+LEFT = Rectangle(x_min=0, y_min=0, x_max=64, y_max=64)
 GREY, RED = (128, 128, 128), (255, 0, 0)
 
 
@@ -44,6 +50,20 @@ def test_tiles_are_scored_one_by_one_and_joined(tmp_path: Path) -> None:
     assert isinstance(found, Anomaly)
     assert found.anomaly_map.shape == (2, 4)
     assert (found.anomaly_map > 1).tolist() == [[False, False, False, True]] * 2
+
+
+@pytest.mark.parametrize(("own", "seen"), [(None, Box(64, 0, 128, 64)), (LEFT, Box(0, 0, 64, 64))])
+def test_a_check_looks_where_its_model_was_taught_to_unless_it_says_where(
+    tmp_path: Path, own: Rectangle | None, seen: Box
+) -> None:
+    right = Rectangle(x_min=64, y_min=0, x_max=128, y_max=64)
+    tiny_bundle.anomaly(tmp_path / "part", input=Input(width=32, height=32, roi=right))
+    check = open_check(Check(name="surface", bundle=tmp_path / "part", roi=own), verified=None)
+    picture = np.random.default_rng(0).integers(0, 255, (64, 128, 3), np.uint8)
+    gate = QualityGate(check.model.quality, Quality(enabled=False))
+    finding = judge_frame(prepare_frame(parts.frame(picture), gate, [check]), [check]).findings[0]
+    assert isinstance(finding.prediction, Anomaly)
+    assert finding.prediction.box == seen
 
 
 def test_a_classification_gives_a_probability_for_each_label(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Golden pictures: what a bundle answers for them, and whether that is what it answered when it was taught."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from edge.types import Anomaly, Classification, Image, Prediction
 def replay(bundle: Bundle, model: Model) -> tuple[float, ...]:
     """The scores of the bundle's golden pictures, in the manifest's order. Raises `BundleError`."""
     # Also where there is none: a model that has never run is not sound.
-    score(model, np.zeros((model.spec.height, model.spec.width, 3), np.uint8))
+    blank = np.zeros((model.spec.height, model.spec.width, 3), np.uint8)
+    prepared = prepare(blank, replace(model.spec, roi=None))
+    model.decode(model.run(prepared), prepared)
     return tuple(_replay(bundle, model, golden) for golden in bundle.manifest.golden)
 
 

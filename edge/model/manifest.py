@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from edge.config import Rectangle
 from edge.table import Segment, Table
 
 SCHEMA = "edge.bundle/1"
@@ -49,6 +50,9 @@ class Input(Table):
     tiles_y: int = Field(default=1, ge=1, le=16, description="Tiles one above the other.")
     overlap: float = Field(
         default=0.0, ge=0, lt=1, description="Share of a tile that its neighbour sees too."
+    )
+    roi: Rectangle | None = Field(
+        default=None, description="Where in the frame it was taught to look; none: at all of it."
     )
 
 

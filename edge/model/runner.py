@@ -43,7 +43,7 @@ class Model:
         self._interpreter = Interpreter(self._content, threads, delegate, self._name)
         _check_input(manifest.input.width, manifest.input.height, self._interpreter.inputs[0], bundle)
         self._head = HEADS[manifest.task](bundle, self._interpreter.outputs)
-        self.spec = InputSpec(**manifest.input.model_dump())
+        self.spec = InputSpec(**dict(manifest.input))
         self.limits = Limits(pass_below=manifest.limits.pass_below)
         self.quality = QualityLimits.from_table(manifest.quality.model_dump())
         self.labels = tuple(manifest.classification.labels) if manifest.classification else ()

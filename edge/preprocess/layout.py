@@ -19,7 +19,8 @@ class InputSpec:
 
     `width` and `height` are pixels of one tensor; `tiles_x` × `tiles_y` of them (at least 1 × 1) share the
     region of interest, each overlapping its neighbour by `overlap` of its own size (0 ≤ overlap < 1).
-    `contrast` "stretch" spreads the 1st to 99th percentile of each picture over the full range.
+    `contrast` "stretch" spreads the 1st to 99th percentile of each picture over the full range. `roi` is where
+    the model was taught to look (none: at the whole frame); a check may look elsewhere.
     """
 
     width: int
@@ -29,6 +30,7 @@ class InputSpec:
     tiles_x: int = 1
     tiles_y: int = 1
     overlap: float = 0.0
+    roi: Rectangle | None = None
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ class Layout:
 
 
 @lru_cache(maxsize=64)
-def lay_out(width: int, height: int, spec: InputSpec, roi: Rectangle | None, polygon: Polygon) -> Layout:
-    """The layout for frames of `width` × `height` pixels. Any thread.
+def lay_out(
+    width: int, height: int, spec: InputSpec, roi: Rectangle | None = None, polygon: Polygon = ()
+) -> Layout:
+    """The layout for frames of `width` × `height` pixels. Without a `roi`, that of `spec` holds. Any thread.
 
     Raises `InferenceError` where the region of interest lies outside the frame.
     """
-    area = _inside_frame(width, height, roi)
+    area = _inside_frame(width, height, roi or spec.roi)
     if 0 < len(polygon) < 3:  # noqa: PLR2004 - a triangle is the smallest polygon
         raise InferenceError(f"polygon: has {len(polygon)} corners; give it at least 3, or none")
     halved_x = _halvings(_tile_size(area.width, spec.tiles_x, spec.overlap), spec.width)

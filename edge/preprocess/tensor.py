@@ -52,8 +52,9 @@ def prepare(
 ) -> Prepared:
     """The tensors for one check. Teaching and running both come through here, so that they see the same.
 
-    Given the `Pyramid` that the quality gate has used, it does not reduce the picture again. Any thread; a
-    pyramid belongs to one. Raises `InferenceError` where the region of interest lies outside the frame.
+    Without a `roi` of its own, a check looks where its model was taught to. Given the `Pyramid` that the quality
+    gate has used, it does not reduce the picture again. Any thread; a pyramid belongs to one. Raises
+    `InferenceError` where the region of interest lies outside the frame.
     """
     pyramid = picture if isinstance(picture, Pyramid) else Pyramid(picture)
     height, width = pyramid.image.shape[:2]
