@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 from stations import bundle, render, settings
 
@@ -88,6 +89,22 @@ def test_teach_makes_a_bundle_that_scores_a_line_per_picture(pictures: Path, tmp
     assert len(list((tmp_path / "maps").glob("*.jpg"))) == 6
 
 
+def test_a_bundle_taught_on_a_part_of_the_frame_is_scored_on_that_part(
+    pictures: Path, tmp_path: Path
+) -> None:
+    where = ("--roi", "70,30,250,210", "--tiles", 2)
+    taught = edge("teach", "bracket", "--good", pictures / "good", "--out", tmp_path / "bracket", *where)
+    assert taught.returncode == 0, taught.stderr
+    for path in pictures.glob("good/*.png"):
+        picture = cv2.imread(str(path))
+        picture[:30] = 255 - picture[:30]
+        cv2.imwrite(str(tmp_path / path.name), picture)
+    before = edge("score", tmp_path / "bracket", pictures / "good").stdout.split()[1::4]
+    beside = edge("score", tmp_path / "bracket", *sorted(tmp_path.glob("*.png"))).stdout.split()[1::4]
+    assert len(before) == 6
+    assert beside == before
+
+
 def test_eval_counts_escapes_and_overkill(pictures: Path) -> None:
     done = edge("eval", bundle(), "--good", pictures / "good", "--bad", pictures / "bad", "--json")
     figures = json.loads(done.stdout)
@@ -122,6 +139,16 @@ WRONG = {
         ("teach", "a", "--good", "nowhere", "--out", "out"),
         78,
         "nowhere: there is no such",
+    ),
+    "three corners": (
+        ("teach", "a", "--good", ".", "--out", "out", "--roi", "1,2,3"),
+        78,
+        "--roi: '1,2,3' is no rectangle; give X_MIN,Y_MIN,X_MAX,Y_MAX in pixels",
+    ),
+    "an empty rectangle": (
+        ("teach", "a", "--good", ".", "--out", "out", "--roi", "90,0,10,50"),
+        78,
+        "--roi: '90,0,10,50' is no rectangle",
     ),
     "settings or schema": (("config",), 78, "name the station's TOML file"),
     "unknown command": (("rum",), 2, "No such command 'rum'"),

@@ -1,4 +1,5 @@
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -6,22 +7,29 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from edge.config import Rectangle
 from edge.errors import BundleError, ConfigError
+from edge.model import shipped
 from edge.model.bundle import load
 from edge.model.golden import replay, score
 from edge.model.interpreter import TensorSpec
+from edge.model.manifest import MANIFEST
 from edge.model.memory_bank import read_bank
 from edge.model.runner import open_model
 from edge.model.verify import verify
 from edge.preprocess.quality import complaints, measure
+from edge.preprocess.tensor import InputSpec
+from edge.teach.album import MOST
 from edge.teach.coreset import choose
 from edge.teach.defects import damage
-from edge.teach.features import make_bank
+from edge.teach.features import Backbone, make_bank
 from edge.teach.lesson import Taught, teach
 from edge.teach.limits import folds, learn
+from edge.teach.views import MOST_CANDIDATES, Views
 from edge.types import Image
 
 BANK_SIZE = 128
+ROI = Rectangle(x_min=64, y_min=32, x_max=160, y_max=128)
 
 
 def washer(seed: int, *, scratched: bool = False) -> Image:
@@ -50,6 +58,26 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
     return teach("washer", album(folder / "good", range(10)), folder / "bundle", bank_size=BANK_SIZE)
 
 
+def on_a_belt(seed: int, *, speck: bool = False) -> Image:
+    """A washer in the middle of a frame of noise, never the same; with a dark speck of a few pixels."""
+    picture = np.random.default_rng(1000 + seed).integers(0, 120, (160, 224, 3)).astype(np.uint8)
+    part = washer(seed)
+    if speck:
+        part[50:55, 70:75] = 30
+    picture[ROI.y_min : ROI.y_max, ROI.x_min : ROI.x_max] = part
+    return picture
+
+
+@pytest.fixture(scope="module")
+def close(tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    """Taught on the part alone, in 2 × 2 tiles."""
+    folder = tmp_path_factory.mktemp("close")
+    paths = [folder / f"{seed}.png" for seed in range(10)]
+    for seed, path in enumerate(paths):
+        PIL.Image.fromarray(on_a_belt(seed)).save(path)
+    return teach("washer", paths, folder / "bundle", roi=ROI, tiles=2, bank_size=BANK_SIZE)
+
+
 def test_a_taught_bundle_tells_a_damaged_part_from_good_ones(taught: Taught) -> None:
     model = open_model(load(taught.bundle.folder))
     good = [score(model, washer(seed)) for seed in range(100, 106)]
@@ -63,6 +91,72 @@ def test_a_taught_bundle_proves_itself(taught: Taught) -> None:
     verify(bundle)
     expected = [golden.score for golden in bundle.manifest.golden]
     assert replay(bundle, open_model(bundle)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_closer_look_at_the_part_finds_what_is_too_small_for_the_whole_frame(close: Taught) -> None:
+    model = open_model(load(close.bundle.folder))
+    good = [score(model, on_a_belt(seed)) for seed in range(100, 104)]
+    bad = [score(model, on_a_belt(seed, speck=True)) for seed in range(100, 104)]
+    assert max(good) < 1.0 <= min(bad)
+
+
+def test_what_lies_beside_the_region_of_interest_does_not_count(close: Taught) -> None:
+    model = open_model(load(close.bundle.folder))
+    picture = on_a_belt(100)
+    expected = score(model, picture)
+    picture[:, : ROI.x_min - 8] = 255
+    assert score(model, picture) == expected
+
+
+def test_the_bundle_keeps_where_and_how_closely_it_looks(close: Taught) -> None:
+    kept = load(close.bundle.folder).manifest.input
+    assert (kept.roi, kept.tiles_x, kept.tiles_y) == (ROI, 2, 2)
+    assert open_model(close.bundle).spec.roi == ROI
+
+
+def test_golden_pictures_of_a_part_of_the_frame_prove_the_bundle(close: Taught) -> None:
+    bundle = load(close.bundle.folder)
+    verify(bundle)
+    scores = {golden.file: golden.score for golden in bundle.manifest.golden}
+    assert scores["good-0.png"] < 1.0 < scores["damaged-0.png"]
+
+
+def test_a_region_moved_by_hand_is_not_what_the_golden_pictures_prove(close: Taught, tmp_path: Path) -> None:
+    shutil.copytree(close.bundle.folder, tmp_path / "moved")
+    manifest = tmp_path / "moved" / MANIFEST
+    manifest.write_text(manifest.read_text().replace(f"x_min = {ROI.x_min}", f"x_min = {ROI.x_min - 40}"))
+    with pytest.raises(BundleError, match=r"golden picture .* teach the bundle again"):
+        verify(load(tmp_path / "moved"))
+
+
+def test_quality_limits_are_of_the_whole_frame(close: Taught) -> None:
+    quality = open_model(close.bundle).quality
+    assert (quality.width, quality.height) == (224, 160)
+
+
+def test_a_picture_that_does_not_hold_the_region_is_named(tmp_path: Path) -> None:
+    paths = album(tmp_path / "good", range(5))
+    with pytest.raises(
+        ConfigError, match=r"000\.png: is 96×96, but the region of interest is x 64…160, y 32…128"
+    ):
+        teach("washer", paths, tmp_path / "bundle", roi=ROI)
+
+
+@pytest.mark.parametrize("tiles", [0, 5])
+def test_too_many_tiles_are_refused_before_any_work(tmp_path: Path, tiles: int) -> None:
+    with pytest.raises(ConfigError, match=f"tiles: {tiles} will not do; give 1 to 4"):
+        teach("washer", [], tmp_path / "bundle", tiles=tiles)
+
+
+def test_a_lesson_keeps_no_more_of_many_pictures_than_of_a_few() -> None:
+    path = shipped.backbone()
+    backbone = Backbone(path.read_bytes(), str(path), 16)
+    views = Views(backbone, InputSpec(backbone.width, backbone.height, tiles_x=2, tiles_y=2), MOST, seed=0)
+    for seed in range(5):
+        views.add(Path("washer"), washer(seed))
+    assert [len(patches) for patches in views.patches["stretch"]] == [MOST_CANDIDATES // MOST] * 5
+    # 4 tiles each: of four pictures, one is kept whole.
+    assert len(views.good["stretch"]) == len(views.damaged["stretch"]) == 2
 
 
 def test_golden_pictures_are_good_and_damaged_ones(taught: Taught) -> None:
@@ -186,7 +280,7 @@ def test_all_patches_are_chosen_where_there_are_no_more() -> None:
 def test_a_bank_is_standardised_over_all_taught_patches() -> None:
     rng = np.random.default_rng(0)
     spec = TensorSpec("features", (1, 4, 4, 3), np.dtype(np.int8), 0.5, 10)
-    taught = [rng.integers(-100, 100, (4, 4, 3)).astype(np.int8) for _ in range(4)]
+    taught = rng.integers(-100, 100, (64, 3)).astype(np.int8)
     bank = make_bank(taught, spec, 1000, rng)
     assert len(bank.patches) == 64
     assert bank.patches.mean(axis=0) == pytest.approx(0, abs=1e-5)
@@ -195,7 +289,7 @@ def test_a_bank_is_standardised_over_all_taught_patches() -> None:
 
 def test_a_channel_that_never_moves_does_not_blow_up() -> None:
     spec = TensorSpec("features", (1, 4, 4, 3), np.dtype(np.int8), 0.5, 10)
-    bank = make_bank([np.full((4, 4, 3), 7, np.int8)], spec, 4, np.random.default_rng(0))
+    bank = make_bank(np.full((16, 3), 7, np.int8), spec, 4, np.random.default_rng(0))
     assert bank.spread.tolist() == [0.5] * 3
     assert bank.mean.tolist() == [-1.5] * 3
 
@@ -226,6 +320,16 @@ def test_damage_changes_a_part_of_the_picture_and_not_the_original() -> None:
     ]
     assert np.array_equal(picture, kept)
     assert all(0 < share < 0.1 for share in shares)
+
+
+def test_damage_stays_inside_the_region_of_interest() -> None:
+    picture = on_a_belt(0)
+    beside = np.ones(picture.shape[:2], bool)
+    beside[ROI.y_min : ROI.y_max, ROI.x_min : ROI.x_max] = False
+    for seed in range(20):
+        changed = (damage(picture, np.random.default_rng(seed), ROI) != picture).any(axis=2)
+        assert changed.any()
+        assert not changed[beside].any()
 
 
 def test_a_bank_of_a_bundle_is_as_large_as_asked_for(taught: Taught) -> None:

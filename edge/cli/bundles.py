@@ -11,6 +11,7 @@ import typer
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edge.config import Rectangle
     from edge.pipeline import Check
     from edge.types import Inspection
 
@@ -24,14 +25,24 @@ def teach(
     good: Annotated[Path, typer.Option(help="A folder with pictures of good parts.")],
     out: Annotated[Path, typer.Option(help="The bundle's folder; it must not exist.")],
     *,
+    roi: Annotated[
+        str | None,
+        typer.Option(metavar="X_MIN,Y_MIN,X_MAX,Y_MAX", help="Look at this rectangle alone, in pixels."),
+    ] = None,
+    tiles: Annotated[
+        int, typer.Option(metavar="N", help="Look closer, in N×N tiles: for small defects. 1 to 4.")
+    ] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace the bundle if there is one.")] = False,
 ) -> None:
     """Teach a product from pictures of good parts: makes a bundle that `edge run` takes."""
     from edge.cli.progress import bar
     from edge.teach.lesson import teach as give_lesson
 
+    area = rectangle(roi) if roi is not None else None
     with bar() as progress:
-        taught = give_lesson(name, pictures_in(good), out, progress=progress, force=force)
+        taught = give_lesson(
+            name, pictures_in(good), out, roi=area, tiles=tiles, progress=progress, force=force
+        )
     for line in taught.summary():
         typer.echo(line)
 
@@ -83,6 +94,19 @@ def evaluate(
         return
     for key, figure in figures.items():
         typer.echo(f"{key:>16}  {figure}")
+
+
+def rectangle(corners: str) -> "Rectangle":
+    """The rectangle of `--roi`. Raises `ConfigError`."""
+    from edge.config import Rectangle
+
+    try:
+        x_min, y_min, x_max, y_max = map(int, corners.split(","))
+        return Rectangle(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
+    except ValueError:
+        raise ConfigError(
+            f"--roi: '{corners}' is no rectangle; give X_MIN,Y_MIN,X_MAX,Y_MAX in pixels, 100,50,1180,910 say"
+        ) from None
 
 
 def pictures_in(path: Path) -> list[Path]:

@@ -32,9 +32,9 @@ class Album:
 
 
 def collect(
-    paths: Sequence[Path], visit: Callable[[Image], None], progress: Callable[[int, int], None]
+    paths: Sequence[Path], visit: Callable[[Path, Image], None], progress: Callable[[int, int], None]
 ) -> Album:
-    """Read every picture once; `visit` gets the pixels of those that are used, in order.
+    """Read every picture once; `visit` gets those that are used, in order.
 
     Raises `ConfigError` where too few are left, or too many cannot be read.
     """
@@ -53,7 +53,7 @@ def collect(
             twin = seen.setdefault(_fingerprint(picture), path)
             if twin is path:
                 measures.append(measure(Pyramid(picture)))
-                visit(picture)
+                visit(path, picture)
                 used.append(path)
             else:
                 twice.append(f"{path}: is the same picture as {twin}")

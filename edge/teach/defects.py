@@ -3,19 +3,21 @@
 import cv2
 import numpy as np
 
+from edge.config import Rectangle
 from edge.types import Image
 
 SMALLEST, LARGEST = 0.04, 0.12
-"""Length of a defect as a share of the picture's shorter side."""
+"""Length of a defect as a share of the shorter side of what is looked at."""
 
 
-def damage(picture: Image, rng: np.random.Generator) -> Image:
-    """A copy with a scratch, or with a piece of itself in a place where it does not belong."""
+def damage(picture: Image, rng: np.random.Generator, roi: Rectangle | None = None) -> Image:
+    """A copy with a scratch, or with a piece of itself where it does not belong; all of it inside the `roi`."""
     damaged = picture.copy()
+    shown = damaged if roi is None else damaged[roi.y_min : roi.y_max, roi.x_min : roi.x_max]
     if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
-        _scratch(damaged, rng)
+        _scratch(shown, rng)
     else:
-        _transplant(damaged, rng)
+        _transplant(shown, rng)
     return damaged
 
 

@@ -1,6 +1,7 @@
 """What the backbone sees of pictures, and a bank made of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -8,16 +9,28 @@ import numpy.typing as npt
 from edge.judge import anomaly
 from edge.model.interpreter import Interpreter, TensorSpec
 from edge.model.memory_bank import Bank, MemoryBank
+from edge.preprocess.layout import Layout
 from edge.preprocess.pyramid import Pyramid
+from edge.preprocess.stitch import stitch
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.coreset import choose
 from edge.types import Image
 
 Features = npt.NDArray[np.int8]
-"""One picture's: rows×columns×channels, as the interpreter gives them."""
+"""As the interpreter gives them; the last axis are the channels."""
 
-MOST_CANDIDATES = 40_000
-"""Patches that a bank is chosen from: at most 18 MB, and a few seconds."""
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the backbone sees of one picture: tiles×rows×columns×channels, and where the tiles lie."""
+
+    features: Features
+    layout: Layout
+
+    @property
+    def patches(self) -> Features:
+        """Those of all tiles: patches×channels."""
+        return self.features.reshape(-1, self.features.shape[-1])
 
 
 class Backbone:
@@ -36,29 +49,26 @@ class Backbone:
         """What the numbers of the features stand for."""
         return self._interpreter.outputs[self._output]
 
-    def features(self, picture: Image | Pyramid, seen: InputSpec) -> Features:
-        """Of the one tensor of a picture."""
-        (tensor,) = prepare(picture, seen).tensors
-        features: Features = self._interpreter.invoke(tensor)[self._output][0]
-        return features
+    def look(self, picture: Image | Pyramid, spec: InputSpec) -> View:
+        """At a picture, tile by tile."""
+        prepared = prepare(picture, spec)
+        tiles = [self._interpreter.invoke(tensor)[self._output][0] for tensor in prepared.tensors]
+        return View(np.stack(tiles), prepared.layout)
 
 
-def make_bank(taught: Sequence[Features], spec: TensorSpec, size: int, rng: np.random.Generator) -> Bank:
-    """The patches that stand for the taught pictures, standardised over all of them."""
-    channels = spec.shape[3]
-    patches = np.concatenate([features.reshape(-1, channels) for features in taught])
+def make_bank(patches: Features, spec: TensorSpec, size: int, rng: np.random.Generator) -> Bank:
+    """Those of the patches (patches×channels) that stand for all of them, standardised over all of them."""
     mean, spread = _moments(patches, spec)
-    if len(patches) > MOST_CANDIDATES:
-        patches = patches[rng.choice(len(patches), MOST_CANDIDATES, replace=False)]
     real = (patches.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
     standardised = (real - mean) / spread
     return Bank(standardised[choose(standardised, size, rng)], mean, spread)
 
 
-def scores(bank: Bank, spec: TensorSpec, pictures: Iterable[Features]) -> npt.NDArray[np.float64]:
+def scores(bank: Bank, spec: TensorSpec, views: Iterable[View]) -> list[float]:
     """The score of each picture, as a distance: the limit is not known yet."""
     head = MemoryBank(bank, spec, limit_distance=1.0)
-    return np.array([anomaly.score(head.score(features).ravel()) for features in pictures])
+    found = (stitch(view.layout, [head.score(tile) for tile in view.features]) for view in views)
+    return [anomaly.score(whole.anomaly_map[whole.valid]) for whole in found]
 
 
 def _moments(patches: Features, spec: TensorSpec) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

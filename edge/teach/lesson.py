@@ -4,35 +4,37 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from edge.errors import BundleError
+from edge.config import Rectangle
+from edge.errors import BundleError, ConfigError
 from edge.model import shipped
 from edge.model.bundle import Bundle, write
 from edge.model.manifest import AnomalyHead
 from edge.model.memory_bank import write_bank
 from edge.preprocess.picture import read
-from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import learn_limits
 from edge.preprocess.tensor import InputSpec
 from edge.teach import limits
-from edge.teach.album import Album, collect
+from edge.teach.album import MOST, collect
 from edge.teach.defects import damage
-from edge.teach.features import Backbone, Features, make_bank, scores
+from edge.teach.features import Backbone, make_bank, scores
 from edge.teach.limits import HeldOut
 from edge.teach.packing import Draft, pack
+from edge.teach.views import CONTRASTS, Contrast, Views
 from edge.types import Image
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Stage, how much is done, and of how much."""
-Contrast = Literal["none", "stretch"]
 
-CONTRASTS: tuple[Contrast, ...] = ("none", "stretch")
 STRIDE_PX = 16
+MOST_TILES = 4
+"""Side by side, and as many one above the other."""
+OVERLAP = 1 / 7
+"""Two of the 14 cells of a tile: a small defect on a seam is whole in one of the two."""
 GOLDEN_PICTURES = 2
 """Good ones; and as many again with a made-up defect."""
 BANK = "bank.npz"
@@ -66,32 +68,13 @@ class Taught:
         ]
 
 
-class Views:
-    """Features of every picture, as it is and with a made-up defect, for each contrast."""
-
-    def __init__(self, backbone: Backbone, seed: int) -> None:
-        self._backbone, self._rng = backbone, np.random.default_rng(seed)
-        self.inputs = {
-            contrast: InputSpec(backbone.width, backbone.height, contrast=contrast) for contrast in CONTRASTS
-        }
-        self.good: dict[Contrast, list[Features]] = {contrast: [] for contrast in CONTRASTS}
-        self.damaged: dict[Contrast, list[Features]] = {contrast: [] for contrast in CONTRASTS}
-
-    def add(self, picture: Image) -> None:
-        """Look at the next picture."""
-        for kept, seen in (
-            (self.good, Pyramid(picture)),
-            (self.damaged, Pyramid(damage(picture, self._rng))),
-        ):
-            for contrast, spec in self.inputs.items():
-                kept[contrast].append(self._backbone.features(seen, spec))
-
-
 def teach(
     name: str,
     pictures: Sequence[Path],
     out: Path,
     *,
+    roi: Rectangle | None = None,
+    tiles: int = 1,
     progress: Progress = lambda *_: None,
     force: bool = False,
     bank_size: int = 1024,
@@ -99,25 +82,29 @@ def teach(
 ) -> Taught:
     """Teach a product from pictures of good parts, and write its bundle to the folder `out`.
 
-    The same pictures in the same order and the same seed give the same model. Raises `ConfigError` where the
-    pictures will not do, and `BundleError` where the bundle cannot be written, or exists and `force` is not set.
+    It will look at `roi` alone, in `tiles` × `tiles` pieces, 4 × 4 at most: the more, the smaller the defects that
+    it finds, and the longer it takes. The same pictures in the same order and the same seed give the same model.
+
+    Raises `ConfigError` where pictures, `roi` or `tiles` will not do, and `BundleError` where the bundle cannot be
+    written, or exists and `force` is not set.
     """
     if out.exists() and not force:
         raise BundleError(f"{out}: exists already; choose another folder, or replace it with --force")
     path = shipped.backbone()
     content = path.read_bytes()
     backbone = Backbone(content, str(path), STRIDE_PX)
-    views = Views(backbone, seed)
+    views = Views(backbone, _input(backbone, roi, tiles), min(len(pictures), MOST), seed)
     album = collect(pictures, views.add, lambda done, total: progress("reading pictures", done, total))
     contrast, held = _compare(views, backbone, bank_size, seed, progress)
     progress("choosing patches", 0, 1)
-    bank = make_bank(views.good[contrast], backbone.spec, bank_size, np.random.default_rng(seed))
+    patches = np.concatenate(views.patches[contrast])
+    bank = make_bank(patches, backbone.spec, bank_size, np.random.default_rng(seed))
     progress("choosing patches", 1, 1)
     limit_distance, pass_below = limits.learn(held.good)
     head = AnomalyHead(bank=BANK, stride_px=STRIDE_PX, limit_distance=limit_distance)
     draft = Draft(name, views.inputs[contrast], head, pass_below, learn_limits(album.measures))
     files = {path.name: content, BANK: write_bank(bank)}
-    bundle = pack(draft, path.name, files, _golden_pictures(album, held, seed), out)
+    bundle = pack(draft, path.name, files, _golden_pictures(album.paths[:: views.step], held, roi, seed), out)
     write(out, bundle.manifest, bundle.files, force=force)
     return Taught(
         bundle=bundle,
@@ -131,22 +118,31 @@ def teach(
     )
 
 
+def _input(backbone: Backbone, roi: Rectangle | None, tiles: int) -> InputSpec:
+    if not 1 <= tiles <= MOST_TILES:
+        raise ConfigError(f"tiles: {tiles} will not do; give 1 to {MOST_TILES}")
+    overlap = OVERLAP if tiles > 1 else 0.0
+    return InputSpec(backbone.width, backbone.height, tiles_x=tiles, tiles_y=tiles, overlap=overlap, roi=roi)
+
+
 def _compare(
     views: Views, backbone: Backbone, bank_size: int, seed: int, progress: Progress
 ) -> tuple[Contrast, HeldOut]:
     """The contrast that tells made-up defects from good pictures best, and what it scored."""
-    count = len(views.good["none"])
-    parts = list(limits.folds(count))
+    parts = list(limits.folds(views.count))
     found = {}
     for number, contrast in enumerate(CONTRASTS):
-        good, damaged = np.zeros(count), np.zeros(count)
+        patches, good, damaged = views.patches[contrast], views.good[contrast], views.damaged[contrast]
+        good_scores: list[float] = []
+        damaged_scores: list[float] = []
         for fold, held in enumerate(parts):
-            taught = [views.good[contrast][place] for place in np.setdiff1d(np.arange(count), held)]
+            taught = np.concatenate([patches[place] for place in np.setdiff1d(np.arange(views.count), held)])
             bank = make_bank(taught, backbone.spec, bank_size, np.random.default_rng(seed))
-            good[held] = scores(bank, backbone.spec, (views.good[contrast][place] for place in held))
-            damaged[held] = scores(bank, backbone.spec, (views.damaged[contrast][place] for place in held))
+            tried = [place // views.step for place in held if place % views.step == 0]
+            good_scores += scores(bank, backbone.spec, (good[place] for place in tried))
+            damaged_scores += scores(bank, backbone.spec, (damaged[place] for place in tried))
             progress("finding the limits", number * len(parts) + fold + 1, len(CONTRASTS) * len(parts))
-        found[contrast] = HeldOut(good, damaged)
+        found[contrast] = HeldOut(np.array(good_scores), np.array(damaged_scores))
         log.info("contrast %s: AUROC %.4f", contrast, found[contrast].auroc)
     plain, stretched = found["none"], found["stretch"]
     if abs(plain.auroc - stretched.auroc) >= CLEARLY:
@@ -156,14 +152,16 @@ def _compare(
     return best, found[best]
 
 
-def _golden_pictures(album: Album, held: HeldOut, seed: int) -> dict[str, Image]:
-    """Good pictures from the middle of the scores to the top, and the same with a made-up defect, by file name."""
+def _golden_pictures(
+    paths: Sequence[Path], held: HeldOut, roi: Rectangle | None, seed: int
+) -> dict[str, Image]:
+    """Good pictures, of middling scores to the highest, and the same with a made-up defect, by file name."""
     rng = np.random.default_rng(seed)
     order = np.argsort(held.good, kind="stable")
     places = np.linspace(len(order) // 2, len(order) - 1, GOLDEN_PICTURES).round().astype(int)
     found = {}
     for number, place in enumerate(places):
-        picture = read(album.paths[order[place]])
+        picture = read(paths[order[place]])
         found[f"good-{number}.png"] = picture
-        found[f"damaged-{number}.png"] = damage(picture, rng)
+        found[f"damaged-{number}.png"] = damage(picture, rng, roi)
     return found

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from edge.model.bundle import Bundle, assemble, described
 from edge.model.golden import replay
 from edge.model.manifest import AnomalyHead, Golden, Input, Limits, Manifest, Quality, text
 from edge.model.runner import open_model
+from edge.preprocess.layout import lay_out
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec
 from edge.types import Image
 
 GOLDEN_SIDE_PX = 1024
-"""Longer side of a golden picture."""
+"""Longer side of a golden picture. Where the model looks at a part of the frame, it keeps the frame's size."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,14 @@ def pack(
 
     Raises `BundleError`.
     """
-    files = {**files, **{name: _as_png(picture) for name, picture in golden.items()}}
+    files = {**files, **{name: _as_png(_shown(picture, draft.seen)) for name, picture in golden.items()}}
     manifest = Manifest(
         schema="edge.bundle/1",
         name=draft.name,
         task="anomaly",
         created=datetime.now(UTC).replace(microsecond=0),
         model=model,
-        input=Input(**asdict(draft.seen)),
+        input=Input(**vars(draft.seen)),
         files=described(files),
         anomaly=draft.head,
         limits=Limits(pass_below=draft.pass_below),
@@ -61,12 +62,22 @@ def pack(
     return assemble(folder, text(proven).encode(), files)
 
 
-def _as_png(picture: Image) -> bytes:
+def _shown(picture: Image, seen: InputSpec) -> Image:
+    """The picture, as small as may be: reduced or, where only a part is looked at, black around it."""
     height, width = picture.shape[:2]
+    if seen.roi is not None:
+        left, top, right, bottom = (int(edge) for edge in lay_out(width, height, seen).box)
+        bare = np.zeros_like(picture)
+        bare[top:bottom, left:right] = picture[top:bottom, left:right]
+        return bare
     scale = min(1.0, GOLDEN_SIDE_PX / max(height, width))
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if scale == 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _as_png(picture: Image) -> bytes:
     file = io.BytesIO()
     PIL.Image.fromarray(picture).save(file, "PNG", compress_level=1)  # 6 takes 0.3 s a picture
     return file.getvalue()
