@@ -4,6 +4,7 @@ import json
 import logging
 import platform
 import re
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+import cv2
 
 from edge import __version__, message, pipeline
 from edge.config import Check as CheckConfig
@@ -46,6 +49,7 @@ ROOM_FOR_PARTS = 8
 """Triggered parts that may wait with their pictures: at 1280×960, 30 MB."""
 ROOM_FOR_EVIDENCE = 8
 """Judged parts whose pictures may wait for the disk."""
+SWITCH_S = 0.0005
 TICK_S = 0.2
 """How often the main thread looks around."""
 STATUS_S = 1.0
@@ -125,6 +129,11 @@ class Daemon:
 
     def run(self) -> int:
         """Work until the source ends or `stop` is called; gives the exit code. For the main thread."""
+        # Stages hand over in less than a millisecond; Python's own 5 ms would let a thread that formats reports
+        # hold up the one that has just come back from an inference.
+        sys.setswitchinterval(SWITCH_S)
+        # Each stage has a thread of its own: OpenCV's would take the core that the inference runs on.
+        cv2.setNumThreads(1)
         with ExitStack() as open_things:
             open_things.enter_context(self.source)
             for sink in self.sinks:
