@@ -10,7 +10,7 @@ import pytest
 from an_outbox import FAST, an_outbox, content, eventually, put, running, said, seqs, take_all
 
 from edge import config
-from edge.errors import DeviceError
+from edge.errors import ConfigError, DeviceError
 from edge.mailbox import Closed
 from edge.message import JSON, Stamp
 from edge.types import Verdict
@@ -316,6 +316,12 @@ def test_two_outboxes_cannot_have_the_same_file(tmp_path: Path) -> None:
         an_outbox(tmp_path)
     with running(tmp_path):
         pass
+
+
+def test_two_sinks_of_the_same_name_are_refused(tmp_path: Path) -> None:
+    """They would share one place, and each would get half."""
+    with pytest.raises(ConfigError, match="two of"):
+        an_outbox(tmp_path, ("mqtt", "mqtt"))
 
 
 def test_a_folder_that_is_missing_or_cannot_be_written_is_said_so(tmp_path: Path) -> None:

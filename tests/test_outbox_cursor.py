@@ -1,15 +1,17 @@
-"""The arithmetic of a sink's place: ranges against sets, and a cursor against a model of what it must offer."""
+"""The arithmetic of the outbox against plain models: ranges, the ring in memory, a sink's place."""
 
 from collections.abc import Iterable
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from edge.message import stamp_now
 from edge.store.cursor import FRESH, Cursor, Span
 from edge.store.ranges import Ranges, runs
-from edge.types import Row
+from edge.store.ring import Pending, Rank, Ring
+from edge.types import Row, Verdict
 
 numbers = st.integers(-8, 60)
 spans = st.tuples(numbers, numbers)
@@ -137,6 +139,29 @@ class Sink(RuleBasedStateMachine):
 
 Sink.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestSink = Sink.TestCase
+
+
+@example(verdicts=[Verdict.PASS, Verdict.FAIL, Verdict.FAIL], room=2)
+@example(verdicts=[None, Verdict.ERROR, None], room=2)
+@given(
+    st.lists(st.sampled_from([Verdict.PASS, Verdict.FAIL, Verdict.ERROR, None]), max_size=60),
+    st.integers(0, 60),
+)
+def test_a_full_ring_drops_the_oldest_passed_parts_then_other_parts_then_events(
+    verdicts: list[Verdict | None], room: int
+) -> None:
+    ring = Ring()
+    pending = [
+        Pending(stamp_now("station", "epoch", seq), 0.0, Rank.of(verdict), "result", lambda _stamp: {})
+        for seq, verdict in enumerate(verdicts)
+    ]
+    for one in pending:
+        ring.add(one)
+    gone = ring.shrink(room)
+    expected = sorted(pending, key=lambda one: (one.rank, one.seq))[: max(0, len(pending) - room)]
+    assert gone == len(expected)
+    assert members(ring.dropped) == {one.seq for one in expected}
+    assert ring.take() == [one for one in pending if one not in expected]
 
 
 def test_records_beyond_what_memory_keeps_are_read_from_the_file() -> None:

@@ -18,10 +18,15 @@ from an_outbox import an_outbox, content, eventually, lost_in, put, running, sai
 
 from edge import config
 from edge.errors import DeviceError
-from edge.message import JSON, Stamp
+from edge.message import JSON, Stamp, encode
 from edge.store.intake import RING
 from edge.store.journal import PAGE_BYTES
 from edge.store.outbox import Outbox
+from edge.store.ranges import Ranges
+from edge.store.reader import Reader
+from edge.store.ring import Rank
+from edge.store.salvage import Wreck, exchange
+from edge.store.table import Record, Unusable
 from edge.types import Verdict
 
 KILLS = 15
@@ -357,13 +362,44 @@ def test_old_records_that_were_saved_survive_a_restart(tmp_path: Path) -> None:
 
 def test_an_exchange_of_files_that_was_cut_off_is_finished(tmp_path: Path) -> None:
     with running(tmp_path) as outbox:
+        put(outbox, 300)
+        log_of_the_old_file = (tmp_path / "outbox.db-wal").read_bytes()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with running(tmp_path) as outbox:
         put(outbox, 5)
         epoch = outbox.epoch
     (tmp_path / "outbox.db").rename(tmp_path / "outbox.db.new")
-    (tmp_path / "outbox.db-wal").write_bytes(b"of the old file")
+    (tmp_path / "outbox.db-wal").write_bytes(log_of_the_old_file)
     with running(tmp_path) as outbox:
         assert outbox.epoch == epoch
         assert seqs(take_all(outbox.reader("mqtt"))) == [1, 2, 3, 4, 5]
+
+
+def test_an_exchange_of_files_can_be_asked_for_again(tmp_path: Path) -> None:
+    """As the writer does when the disk failed after it: the new file must not be taken for the damaged one."""
+    old = fill(tmp_path, 5)
+    path = tmp_path / "outbox.db"
+
+    def tell(wreck: Wreck, epoch: str, lost: list[tuple[int, int]], ran_s: float) -> Record:
+        return Record(
+            1, Rank.EVENT, int(ran_s), "event/gap", encode({"id": f"{wreck.epoch}-{epoch}", "ranges": lost})
+        )
+
+    wreck = Wreck(path, "damaged", old, {"mqtt": Ranges([(2, 5)])})
+    for _ in range(2):
+        assert exchange(wreck, "new", ["mqtt"], tell, 0.0) == 0
+    with running(tmp_path) as outbox:
+        assert len(take_all(outbox.reader("mqtt"))) == 4 + 1
+    assert len(list(tmp_path.glob("outbox.db.corrupt-*[0-9]"))) == 1
+
+
+def test_a_lane_never_reads_another_epochs_file(tmp_path: Path) -> None:
+    """Numbers that are not in it would be taken for deleted records."""
+    old = fill(tmp_path, 5)
+    Reader(tmp_path / "outbox.db", old).close()
+    with pytest.raises(Unusable, match="another file"):
+        Reader(tmp_path / "outbox.db", "another")
 
 
 def test_an_exchange_of_files_that_had_only_begun_is_forgotten(tmp_path: Path) -> None:
