@@ -7,15 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic_ns, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.cli.peers import edge_command, free_port, mosquitto_command, running, wait_for_port
 from edge.errors import DeviceError
 
+if TYPE_CHECKING:
+    from edge.config import Rectangle
+
 TAUGHT_PARTS = 60
 
 
-def taught_bundle(folder: Path, progress: Callable[[str, int, int], None]) -> Path:
+def taught_bundle(
+    folder: Path,
+    progress: Callable[[str, int, int], None],
+    roi: "Rectangle | None" = None,
+    tiles: int = 1,
+) -> Path:
     """A bundle taught on rendered good parts of 1280×960, with a bank of 1,024."""
     import cv2
 
@@ -31,7 +39,7 @@ def taught_bundle(folder: Path, progress: Callable[[str, int, int], None]) -> Pa
             progress("rendering", number + 1, TAUGHT_PARTS)
             cv2.imwrite(str(pictures / f"{number:03}.png"), conveyor.read().image[:, :, ::-1])
     bundle = folder / "bundle"
-    teach("bench", sorted(pictures.iterdir()), bundle, progress=progress)
+    teach("bench", sorted(pictures.iterdir()), bundle, roi=roi, tiles=tiles, progress=progress)
     return bundle
 
 

@@ -79,7 +79,7 @@ def sheet_from(folder: Path, to: Path, title: str = "edge-inspect", most: int = 
     Takes the latest parts, half of them passes as far as there are any. Raises `OSError`.
     """
     sheet = contact_sheet(exhibits_in(folder, most), columns, title)
-    Pillow.fromarray(sheet).save(to, quality=92)
+    Pillow.fromarray(sheet).save(to, quality=92, progressive=True)
     return sheet
 
 
