@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import platform
 import re
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -50,6 +52,7 @@ ROOM_FOR_PARTS = 8
 ROOM_FOR_EVIDENCE = 8
 """Judged parts whose pictures may wait for the disk."""
 SWITCH_S = 0.0005
+LOW_PRIORITY = 10
 TICK_S = 0.2
 """How often the main thread looks around."""
 STATUS_S = 1.0
@@ -158,7 +161,7 @@ class Daemon:
             crew.start(f"answer-{broker.name}", lambda broker=broker: self._answer(broker))  # type: ignore[misc]
         crew.start(
             "keep",
-            lambda: pipeline.keep(self.parts, self.evidence, crew, self._kept, self._trouble("evidence")),
+            self._keep,
         )
         crew.start("inspect", self._inspect)
         crew.start(
@@ -171,6 +174,11 @@ class Daemon:
                 self.source, self.frames, crew, self._trouble("source", fault=True), health.max_capture_errors
             ),
         )
+
+    def _keep(self) -> None:
+        # Linux knows priorities of threads: pictures for the archive wait for those that decide.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+        pipeline.keep(self.parts, self.evidence, self.crew, self._kept, self._trouble("evidence"))
 
     def _inspect(self) -> None:
         limit = self.config.health.max_inference_errors

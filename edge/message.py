@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
-from time import monotonic_ns
+from time import monotonic, monotonic_ns
 from typing import Any
 
 from edge.types import Finding, Frame, Inspection, ModelIdentity, Verdict
@@ -48,7 +48,13 @@ def boot_id() -> str:
 
 
 def clock_is_synced() -> bool:
-    """Whether a time daemon keeps the clock right: the kernel knows of most, systemd-timesyncd leaves a mark."""
+    """Whether a time daemon keeps the clock right; looked up once a second, since every record says it."""
+    return _clock_is_synced(int(monotonic()))
+
+
+@lru_cache(maxsize=1)
+def _clock_is_synced(_second: int) -> bool:
+    """The kernel knows of most time daemons, systemd-timesyncd leaves a mark."""
     return 0 <= _kernel_clock()() < TIME_ERROR or Path("/run/systemd/timesync/synchronized").exists()
 
 

@@ -47,7 +47,7 @@ ROWS_AT_ONCE = 64
 class Check:
     """One check of the recipe at work.
 
-    The rest belongs to the inspect thread: did the last frame fail, of which part was it, and how many could not be
+    The rest is the inspect thread's: did the last frame fail, of which part was it, and how many could not be
     judged, in a row?
     """
 
