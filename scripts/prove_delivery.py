@@ -13,9 +13,10 @@ import sqlite3
 import subprocess
 import tempfile
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Self
 
 from edge.cli.bench_runs import taught_bundle
 from edge.cli.peers import edge_command, free_port, mosquitto_command, wait_for_port
@@ -51,7 +52,10 @@ class Peer:
         self.kills += 1
         self.start()
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """End it in peace."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
@@ -89,31 +93,26 @@ def prove(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     command = mosquitto_command(folder, port)
     if command is None:
         raise SystemExit("mosquitto is missing; run: sudo apt-get install mosquitto")
-    with bar() as progress:
+    with bar() as progress, ExitStack() as peers:
         bundle = taught_bundle(folder, progress)
-        broker = Peer(command, folder / "broker.log")
+        broker = peers.enter_context(Peer(command, folder / "broker.log"))
         wait_for_port(port, broker.process, folder / "broker.log")
         listener = Listener("127.0.0.1", port, BASE)
+        peers.callback(listener.close)
         listener.wait_until_connected()
-        station = Peer(
-            edge_command("run", str(settings(folder, bundle, port, idle=False))), folder / "station.log"
-        )
-        for number in range(kills):
-            progress("killing", number, kills)
-            if rng.random() < SHARE_IN_FULL_FLOW:
-                wait_for_flow(listener)
-            sleep(rng.uniform(0.0, 2.0))
-            if station.ended:
-                raise SystemExit(f"the daemon gave up: {(folder / 'station.log').read_text()[-2000:]}")
-            (station if rng.random() < SHARE_OF_DAEMON else broker).kill()
-        progress("killing", kills, kills)
-        sleep(3)
-        station.end()
-        idle = Peer(edge_command("run", str(settings(folder, bundle, port, idle=True))), folder / "idle.log")
-        replays = fill_holes(listener, folder / "state" / "outbox.db")
-        idle.end()
-        listener.close()
-        broker.end()
+        with Peer(run(settings(folder, bundle, port, idle=False)), folder / "station.log") as station:
+            for number in range(kills):
+                progress("killing", number, kills)
+                if rng.random() < SHARE_IN_FULL_FLOW:
+                    wait_for_flow(listener)
+                sleep(rng.uniform(0.0, 2.0))
+                if station.ended:
+                    raise SystemExit(f"the daemon gave up: {(folder / 'station.log').read_text()[-2000:]}")
+                (station if rng.random() < SHARE_OF_DAEMON else broker).kill()
+            progress("killing", kills, kills)
+            wait_for_flow(listener)
+        with Peer(run(settings(folder, bundle, port, idle=True)), folder / "idle.log"):
+            replays = fill_holes(listener, folder / "state" / "outbox.db")
     return count(listener, folder) | {
         "kills": station.kills + broker.kills,
         "kills_of_daemon": station.kills,
@@ -121,6 +120,11 @@ def prove(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
         "replayed_ranges": replays,
         "seconds": round(monotonic() - began),
     }
+
+
+def run(config: Path) -> list[str]:
+    """The command that systemd runs."""
+    return edge_command("run", str(config))
 
 
 def wait_for_flow(listener: Listener) -> None:
