@@ -157,9 +157,9 @@ class Outbox:
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was accepted before is on the disk, or lost and told of. Says whether it is."""
         with self._changed:
-            due = self._intake.accepted
+            epoch, newest = self._intake.epoch, self._intake.newest
             return self._changed.wait_for(
-                lambda: self._writer.committed + self._intake.dropped >= due, timeout_s
+                lambda: self._writer.head >= (newest if self._intake.epoch == epoch else 1), timeout_s
             )
 
     def write(self) -> None:

@@ -158,7 +158,8 @@ class Writer:
         epoch, ran_s = self._intake.epoch, self._intake.age_s
         self._begin(open_anew(self._wreck, epoch, self._lanes.keys(), self._tell_of_wreck, ran_s))
         self._wreck = self._damage = None
-        self._tell_durable(self._orphans)
+        self.committed += len(self._orphans)
+        _tell_durable(self._orphans)
 
     def _tell_of_wreck(self, wreck: Wreck, epoch: str, lost: list[Range], ran_s: float) -> Record:
         """The first record of the file that takes the place of a damaged one."""
@@ -244,25 +245,19 @@ class Writer:
     ) -> None:
         """The lanes may have these, and whoever waits for them is told."""
         rows = [Row(record.seq, record.topic, record.payload) for record in records]
-        with self._work:
+        with self._changed:
             self._intake.written(batch)
             self.head = rows[-1].seq if rows else self.head
+            self.committed += len(rows)
             for lane in self._lanes.values():
                 lane.cursor.committed(rows)
                 lane.refused = [one for one in lane.refused if one not in dead]
                 if deleted:
                     lane.cursor.deleted(deleted)
-        self._unkept_rows += len(rows)
-        self._tell_durable(batch.pending)
-        self._keeping.written(records, deleted)
-
-    def _tell_durable(self, durable: Collection[Pending]) -> None:
-        with self._changed:
-            self.committed += len(durable)
             self._changed.notify_all()
-        for pending in durable:
-            if pending.on_durable is not None:
-                pending.on_durable()
+        self._unkept_rows += len(rows)
+        _tell_durable(batch.pending)
+        self._keeping.written(records, deleted)
 
     def _keep(self, *, closing: bool) -> bool:
         """Look after the limits where that is due, a piece at a time. Returns whether there is more to do."""
@@ -298,6 +293,12 @@ class Writer:
             "ran_s": int(self._intake.age_s),
             "lanes": {name: lane.cursor.state() for name, lane in self._lanes.items()},
         }
+
+
+def _tell_durable(durable: Collection[Pending]) -> None:
+    for pending in durable:
+        if pending.on_durable is not None:
+            pending.on_durable()
 
 
 def _record(pending: Pending) -> Record:
