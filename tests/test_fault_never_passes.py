@@ -205,8 +205,8 @@ def test_a_part_of_which_frames_are_missing_does_not_pass() -> None:
 
 
 def test_the_worst_scores_of_a_good_map_decide() -> None:
-    scores = np.full((4, 4), 0.1, np.float32)
-    scores[2, 2] = 1.5
+    scores = np.full((14, 14), 0.1, np.float32)
+    scores[5, 6:11] = 1.5
     part = judged(a_frame(), a_check(ModelDouble(scores=lambda: scores)))
     assert part.decision.verdict is Verdict.FAIL
     assert isinstance(part.findings[0].prediction, Anomaly)

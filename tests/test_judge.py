@@ -1,7 +1,7 @@
 """From scores to a verdict: nothing missing, broken or doubtful passes."""
 
 from collections.abc import Sequence
-from math import nan
+from math import fsum, nan
 
 import numpy as np
 import pytest
@@ -29,6 +29,11 @@ def hot(*cells: tuple[int, int], score: float = 1.5) -> Map:
     return scores
 
 
+def strip(row: int, column: int) -> list[tuple[int, int]]:
+    """Five cells side by side, so many as make a score: 500×50 pixels and 25,000 px² in a map of 14×14."""
+    return [(row, column + along) for along in range(5)]
+
+
 def anomaly(scores: Map, valid: Mask | None = None) -> Anomaly:
     return Anomaly(scores, np.ones(scores.shape, np.bool_) if valid is None else valid, FRAME)
 
@@ -46,34 +51,72 @@ def test_a_score_under_the_taught_limit_passes() -> None:
 
 
 def test_a_score_at_fail_at_fails() -> None:
-    decision = judged(hot((3, 4), score=1.0))
+    decision = judged(hot(*strip(3, 4), score=1.0))
     assert (decision.verdict, decision.score) == (Verdict.FAIL, 1.0)
     assert decision.reasons == ("score 1.000 is at or over 1.000 (fail)",)
 
 
 @pytest.mark.parametrize("score", [0.9001, 0.97, 0.9999])
 def test_a_score_between_the_limits_is_inconclusive_and_says_both(score: float) -> None:
-    decision = judged(hot((3, 4), score=score))
+    decision = judged(hot(*strip(3, 4), score=score))
     assert decision.verdict is Verdict.INCONCLUSIVE
     assert decision.reasons == (f"score {score:.3f} lies between 0.900 (pass) and 1.000 (fail)",)
 
 
 def test_limits_of_the_rules_go_before_the_taught_ones() -> None:
-    scores = hot((3, 4), score=0.95)
+    scores = hot(*strip(3, 4), score=0.95)
     assert judged(scores, Rules(pass_below=0.96)).verdict is Verdict.PASS
     assert judged(scores, Rules(pass_below=0.5, fail_at=0.94)).verdict is Verdict.FAIL
 
 
-def test_of_a_fine_grid_the_mean_of_the_highest_half_percent_counts() -> None:
-    scores = cold(20, 50)
-    scores[0, :5] = (10, 20, 30, 40, 50)
+GRIDS = pytest.mark.parametrize(("rows", "columns"), [(4, 4), (14, 14), (112, 196)])
+
+
+@GRIDS
+def test_a_score_is_the_mean_of_the_five_highest_cells_of_any_grid(rows: int, columns: int) -> None:
+    scores = cold(rows, columns)
+    scores[[0, 1, 1, 2, 3, 3], [3, 0, 2, 1, 1, 3]] = (20, 50, 10, 40, 9, 30)
     assert judged(scores).score == pytest.approx(30)
 
 
-def test_one_odd_cell_of_a_fine_grid_is_no_defect() -> None:
-    scores = cold(64, 64)
-    scores[5, 5] = 1.5
-    assert judged(scores).verdict is Verdict.PASS
+@GRIDS
+def test_five_cells_of_a_defect_fail_wherever_the_rest_is_cold(rows: int, columns: int) -> None:
+    scores = cold(rows, columns)
+    scores[1, 1:4] = scores[2, 1:3] = 1.0
+    decision = judged(scores)
+    assert (decision.verdict, decision.score) == (Verdict.FAIL, 1.0)
+    (region,) = decision.regions
+    assert region.area_px == pytest.approx(5 * FRAME.width * FRAME.height / scores.size)
+
+
+@GRIDS
+def test_one_odd_cell_is_no_defect_and_counts_as_one_of_five(rows: int, columns: int) -> None:
+    scores = cold(rows, columns)
+    scores[2, 3] = 1.5
+    decision = judged(scores)
+    assert (decision.verdict, decision.regions) == (Verdict.PASS, ())
+    assert decision.score == pytest.approx((1.5 + 4 * 0.2) / 5)
+
+
+def test_one_cell_that_is_very_hot_fails_alone() -> None:
+    decision = judged(hot((3, 4), score=4.3))
+    assert decision.verdict is Verdict.FAIL
+    assert decision.score == pytest.approx((4.3 + 4 * 0.2) / 5)
+    assert len(decision.regions) == 1
+
+
+@pytest.mark.parametrize("cells", [(1.5,), (0.5, 1.4), (0.4, 1.5, 1.4), (2.1, 0.5, 0.7, 1.1)])
+def test_of_fewer_than_five_cells_all_count(cells: tuple[float, ...]) -> None:
+    mean = sum(cells) / len(cells)
+    verdict = Verdict.FAIL if mean >= 1 else Verdict.INCONCLUSIVE
+    whole = judged(np.array([cells], np.float32))
+    assert (whole.verdict, whole.score) == (verdict, pytest.approx(mean))
+    scores = cold()
+    scores[7, : len(cells)] = cells
+    valid = np.zeros((14, 14), np.bool_)
+    valid[7, : len(cells)] = True
+    rest = judge(anomaly(scores, valid), LIMITS, Rules())
+    assert (rest.verdict, rest.score) == (verdict, pytest.approx(mean))
 
 
 def test_regions_are_in_frame_pixels_with_the_highest_peak_first() -> None:
@@ -86,9 +129,9 @@ def test_regions_are_in_frame_pixels_with_the_highest_peak_first() -> None:
 
 
 def test_cells_that_touch_at_a_corner_are_one_region() -> None:
-    (region,) = judged(hot((3, 3), (4, 4))).regions
-    assert region.area_px == 2 * 100 * 50
-    assert region.box == Box(300, 150, 500, 250)
+    (region,) = judged(hot((3, 3), (4, 4), (5, 5), (4, 6), (3, 7))).regions
+    assert region.area_px == 5 * 100 * 50
+    assert region.box == Box(300, 150, 800, 300)
 
 
 def test_at_most_twenty_regions_are_listed() -> None:
@@ -99,21 +142,22 @@ def test_at_most_twenty_regions_are_listed() -> None:
 
 
 def test_a_region_smaller_than_the_least_area_is_no_defect() -> None:
-    decision = judged(hot((3, 4)), Rules(min_area_px=5_001))
+    decision = judged(hot(*strip(3, 4)), Rules(min_area_px=25_001))
     assert decision.verdict is Verdict.PASS
-    assert decision.reasons == ("regions under 5001 px² are left out (min_area_px)",)
+    assert decision.reasons == ("regions under 25001 px² are left out (min_area_px)",)
     assert decision.score == pytest.approx(0.2)
 
 
 def test_what_a_small_region_leaves_is_judged_like_any_other() -> None:
-    scores = hot((3, 4))
-    scores[9, 9] = 0.95
-    assert judged(scores, Rules(min_area_px=5_001)).verdict is Verdict.INCONCLUSIVE
+    scores = hot(*strip(3, 4))
+    scores[9, 9:] = 0.95
+    decision = judged(scores, Rules(min_area_px=25_001))
+    assert (decision.verdict, decision.score) == (Verdict.INCONCLUSIVE, pytest.approx(0.95))
 
 
 def test_a_region_of_the_least_area_is_a_defect() -> None:
-    (region,) = judged(hot((3, 4), (8, 8), (8, 9)), Rules(min_area_px=10_000)).regions
-    assert region.box == Box(800, 400, 1000, 450)
+    (region,) = judged(hot(*strip(3, 4), *strip(8, 8), (8, 13)), Rules(min_area_px=30_000)).regions
+    assert region.box == Box(800, 400, 1400, 450)
 
 
 def test_a_picture_that_is_one_too_small_region_is_an_error() -> None:
@@ -123,31 +167,35 @@ def test_a_picture_that_is_one_too_small_region_is_an_error() -> None:
 
 
 def test_what_is_ignored_does_not_count() -> None:
-    scores = hot((3, 4))
-    assert judged(scores, Rules(ignore=[square(400, 150, 500, 200)])).verdict is Verdict.PASS
-    assert judged(scores, Rules(ignore=[square(500, 150, 600, 200)])).verdict is Verdict.FAIL
+    scores = hot(*strip(3, 4))
+    assert judged(scores, Rules(ignore=[square(400, 150, 900, 200)])).score == pytest.approx(0.2)
+    assert judged(scores, Rules(ignore=[square(900, 150, 1400, 200)])).score == 1.5
 
 
 def test_what_is_ignored_is_no_region_either() -> None:
-    (region,) = judged(hot((3, 4), (8, 8)), Rules(ignore=[square(400, 150, 500, 200)])).regions
-    assert region.box == Box(800, 400, 900, 450)
+    (region,) = judged(hot(*strip(3, 4), *strip(8, 8)), Rules(ignore=[square(400, 150, 900, 200)])).regions
+    assert region.box == Box(800, 400, 1300, 450)
 
 
 def test_ignoring_one_place_does_not_bring_back_what_lies_outside_the_polygon() -> None:
     valid = np.ones((14, 14), np.bool_)
-    valid[3, 4] = False
+    valid[3, 4:9] = False
     rules = Rules(ignore=[square(0, 0, 100, 50)])
-    assert judge(anomaly(hot((3, 4)), valid), LIMITS, rules).verdict is Verdict.PASS
+    decision = judge(anomaly(hot(*strip(3, 4)), valid), LIMITS, rules)
+    assert (decision.verdict, decision.score) == (Verdict.PASS, pytest.approx(0.2))
 
 
 def test_a_cell_that_is_less_than_half_ignored_counts() -> None:
-    assert judged(hot((3, 4)), Rules(ignore=[square(400, 150, 430, 200)])).verdict is Verdict.FAIL
+    scores = hot(*strip(3, 4), score=1.0)
+    assert judged(scores, Rules(ignore=[square(400, 150, 430, 200)])).verdict is Verdict.FAIL
+    assert judged(scores, Rules(ignore=[square(400, 150, 470, 200)])).verdict is Verdict.PASS
 
 
 def test_what_lies_outside_the_polygon_does_not_count() -> None:
     valid = np.ones((14, 14), np.bool_)
-    valid[3, 4] = False
-    assert judge(anomaly(hot((3, 4)), valid), LIMITS, Rules()).verdict is Verdict.PASS
+    valid[3, 4:9] = False
+    decision = judge(anomaly(hot(*strip(3, 4)), valid), LIMITS, Rules())
+    assert (decision.verdict, decision.score) == (Verdict.PASS, pytest.approx(0.2))
 
 
 def test_ignoring_everything_is_an_error_and_says_what_to_do() -> None:
@@ -172,18 +220,18 @@ def test_a_map_without_cells_is_an_error() -> None:
 
 def test_a_part_that_failed_stays_failed_until_it_is_well_under_the_limit() -> None:
     rules = Rules(hysteresis=0.2)
-    scores = hot((3, 4), score=0.85)
+    scores = hot(*strip(3, 4), score=0.85)
     assert judged(scores, rules).verdict is Verdict.PASS
     decision = judged(scores, rules, was_failing=True)
     assert decision.verdict is Verdict.FAIL
     assert decision.reasons == ("score 0.850 has not fallen under 0.800 since the part failed (hysteresis)",)
     assert len(decision.regions) == 1
-    assert judged(hot((3, 4), score=0.79), rules, was_failing=True).verdict is Verdict.PASS
+    assert judged(hot(*strip(3, 4), score=0.79), rules, was_failing=True).verdict is Verdict.PASS
 
 
 finite = st.floats(0, 4, width=32)
 any_score = st.one_of(finite, st.floats(width=32))
-sizes = st.sampled_from([(1, 1), (2, 3), (14, 14), (25, 20)])
+sizes = st.sampled_from([(1, 1), (2, 2), (2, 3), (14, 14), (25, 20)])
 maps = sizes.flatmap(
     lambda size: arrays(np.float32, size, elements=st.one_of(finite, any_score), fill=finite)
 )
@@ -198,13 +246,13 @@ all_rules = st.builds(
 
 def highest(cells: Sequence[float]) -> float:
     """The score, told in another way than the code does."""
-    top = max(1, len(cells) * 5 // 1000)
-    return float(np.mean(sorted(map(float, cells))[-top:]))
+    top = sorted(map(float, cells), reverse=True)[:5]
+    return fsum(top) / len(top)
 
 
 @settings(deadline=None, max_examples=150)
 @given(maps, all_rules, st.floats(0.01, 3), st.booleans(), st.integers(0, 99))
-def test_nothing_passes_unless_all_scores_are_numbers_and_under_the_limits(
+def test_nothing_passes_unless_all_scores_are_numbers_and_the_five_highest_under_the_limits(
     scores: Map,
     rules: Rules,
     taught: float,
@@ -249,12 +297,15 @@ def test_with_a_least_area_no_region_of_that_area_passes(scores: Map, cells: int
     area_px = 100 * 50
     decision = judged(scores, Rules(min_area_px=cells * area_px - 1 if cells else 0))
     over = scores >= 1.0
-    if over.all() and largest_patch(over) < cells:
+    largest = largest_patch(over)
+    if over.all() and largest < cells:
         assert decision.verdict is Verdict.ERROR
         return
-    assert (decision.verdict is Verdict.FAIL) == (over.any() and largest_patch(over) >= cells)
+    assert (decision.verdict is Verdict.FAIL) == (highest(scores.ravel()) >= 1.0 and largest >= cells)
+    if largest >= max(cells, 5):
+        assert decision.verdict is Verdict.FAIL
     if decision.verdict is Verdict.PASS:
-        assert scores[~over].max() < LIMITS.pass_below
+        assert highest(scores[~over]) < LIMITS.pass_below
 
 
 GOOD = Rules(good_labels=["good", "shiny"], min_probability=0.8)

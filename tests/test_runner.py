@@ -159,7 +159,9 @@ def test_the_other_stride_can_be_looked_at(tmp_path: Path) -> None:
     assert model.run(tiny_bundle.plain(GREY))[0].shape == (4, 4)
 
 
-def test_a_score_is_the_highest_cell_or_the_probability_of_the_label(tmp_path: Path, anomaly: Model) -> None:
+def test_a_score_is_of_the_highest_cells_or_the_probability_of_the_label(
+    tmp_path: Path, anomaly: Model
+) -> None:
     colours = open_model(load(tiny_bundle.classification(tmp_path / "colours")))
     red = np.full((32, 32, 3), RED, np.uint8)
     assert score(anomaly, red) == pytest.approx(3**0.5, abs=0.02)

@@ -8,8 +8,13 @@ from edge.config import Point
 from edge.preprocess.mask import cells_inside, polygons_of
 from edge.types import Anomaly, Box, Map, Mask, Region
 
-TOP_SHARE = 0.005
-"""A score is the mean of this share of the cells, the highest: one odd cell of a fine grid is no defect."""
+TOP_CELLS = 5
+"""A score is the mean of so many cells, the highest: a defect shows in neighbouring cells too, noise does not.
+
+Against the highest cell alone, with int8 features of stride 16: solar cells 0.934 → 0.944, cookies 0.952 → 0.992,
+magnetic tile 0.813 → 0.830, bottle and screws 1.000 as before (AUROC). A number and no share of the grid, so that
+tiles, which make defects larger, do not dilute them.
+"""
 MOST_REGIONS = 20
 
 
@@ -23,10 +28,8 @@ def counted(anomaly: Anomaly, ignore: list[list[Point]]) -> Mask:
 
 
 def score(cells: npt.NDArray[np.float32]) -> float:
-    """The mean of the highest 0.5 % of the cells, of at least one. There must be a cell."""
-    top = int(cells.size * TOP_SHARE)
-    if top <= 1:
-        return float(cells.max())
+    """The mean of the five highest cells, or of all where there are fewer. There must be a cell."""
+    top = min(TOP_CELLS, cells.size)
     return float(np.partition(cells, -top)[-top:].mean(dtype=np.float64))
 
 
