@@ -97,7 +97,7 @@ class Quality(Table):
     min_brightness: Finite = Field(default=0.0, ge=0, le=255, description="Mean grey level.")
     max_brightness: Finite = Field(default=255.0, ge=0, le=255, description="Mean grey level.")
     min_contrast: Finite = Field(default=0.0, ge=0, description="Standard deviation of grey levels.")
-    min_sharpness: Finite = Field(default=0.0, ge=0, description="Variance of the Laplacian.")
+    min_sharpness: Finite = Field(default=0.0, ge=0, description="Fineness of detail: about 1 when sharp.")
 
 
 class Golden(Table):
