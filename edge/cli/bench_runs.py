@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from edge.config import Rectangle
 
 TAUGHT_PARTS = 60
+PASS_RATE = 0.05
+"""With the one part in twenty that fails, evidence of a tenth of the parts is kept."""
 
 
 def taught_bundle(
@@ -108,7 +110,7 @@ def _settings(folder: Path, bundle: Path, name: str, port: int, rate_hz: float) 
         f'[station]\ndevice = "{name}"\nstate_dir = "{name}"\n'
         f'[source]\ntype = "synthetic"\nrate_hz = {rate_hz}\n'
         f'[recipe]\nchecks = [{{ name = "surface", bundle = "{bundle}" }}]\n'
-        f"[evidence]\npass_rate = 0.1\nmin_free_mb = 0\n[outbox]\nmin_free_mb = 0\n[health]\ndrain_s = 60\n"
+        f"[evidence]\npass_rate = {PASS_RATE}\nmin_free_mb = 0\n[outbox]\nmin_free_mb = 0\n[health]\ndrain_s = 60\n"
         f'[[sinks]]\ntype = "mqtt"\nhost = "127.0.0.1"\nport = {port}\n'
     )
     return config
