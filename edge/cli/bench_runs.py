@@ -110,7 +110,8 @@ def _settings(folder: Path, bundle: Path, name: str, port: int, rate_hz: float) 
         f'[station]\ndevice = "{name}"\nstate_dir = "{name}"\n'
         f'[source]\ntype = "synthetic"\nrate_hz = {rate_hz}\n'
         f'[recipe]\nchecks = [{{ name = "surface", bundle = "{bundle}" }}]\n'
-        f"[evidence]\npass_rate = {PASS_RATE}\nmin_free_mb = 0\n[outbox]\nmin_free_mb = 0\n[health]\ndrain_s = 60\n"
+        f"[evidence]\npass_rate = {PASS_RATE}\nmin_free_mb = 0\n[outbox]\nmin_free_mb = 0\n"
+        f"[health]\ndrain_s = 60\n"
         f'[[sinks]]\ntype = "mqtt"\nhost = "127.0.0.1"\nport = {port}\n'
     )
     return config
