@@ -154,7 +154,7 @@ class Daemon:
 
     def _start_threads(self) -> None:
         crew, health = self.crew, self.config.health
-        crew.start("write", self.outbox.write)
+        crew.start("write", self._write)
         for sink, lane in zip(self.sinks, self.lanes, strict=True):
             crew.start(f"deliver-{sink.name}", lambda sink=sink, lane=lane: self._deliver(sink, lane))  # type: ignore[misc]
         for broker in self.brokers:
@@ -175,9 +175,12 @@ class Daemon:
             ),
         )
 
+    def _write(self) -> None:
+        _step_back()
+        self.outbox.write()
+
     def _keep(self) -> None:
-        # Linux knows priorities of threads: pictures for the archive wait for those that decide.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+        _step_back()
         pipeline.keep(self.parts, self.evidence, self.crew, self._kept, self._trouble("evidence"))
 
     def _inspect(self) -> None:
@@ -227,6 +230,7 @@ class Daemon:
             empty = self._all_accepted and self.outbox.pending == 0 and lane.waiting == 0
             return empty or monotonic() > self._deadline
 
+        _step_back()
         # A broker's connection watches itself: it may be in trouble while there is nothing to deliver.
         what = f"sink {sink.name}"
         trouble = Trouble(what, None) if isinstance(sink, Mqtt) else self._trouble(what)
@@ -373,6 +377,11 @@ class Daemon:
     def _trouble(self, what: str, *, fault: bool = False) -> Trouble:
         """Trouble that is logged, and shows in the station's status as long as it lasts."""
         return Trouble(what, log, lambda reason: self._know(what, reason, fault=fault))
+
+
+def _step_back() -> None:
+    """Let the calling thread wait for those that decide: Linux knows priorities of threads."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
 
 
 def writable(folder: Path) -> Path:

@@ -25,7 +25,8 @@ def bench(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     parts: Annotated[
-        int, typer.Option(min=100, help="Parts of the pipeline run after the first 1,000.")
+        int,
+        typer.Option(min=1000, help="Parts of the pipeline run after the first 1,000, in chunks of 1,000."),
     ] = GROWTH_PARTS,
 ) -> None:
     """Measure the model, the pipeline, the start, and delivery on this machine; takes some minutes."""
@@ -36,9 +37,10 @@ def bench(
         folder = Path(scratch)
         if bundle is None:
             bundle = bench_runs.taught_bundle(folder, progress)
+        bench_runs.draw_pictures(folder)
         figures: dict[str, Any] = {"machine": machine()}
         steps: tuple[Callable[[], dict[str, Any]], ...] = (
-            lambda: bench_runs.pipeline(folder, bundle, WARM_PARTS, parts),
+            lambda: bench_runs.pipeline(folder, bundle, WARM_PARTS, parts // WARM_PARTS * WARM_PARTS),
             lambda: bench_runs.paced(folder, bundle, PACED_HZ, PACED_PARTS),
             lambda: bench_runs.start(folder, bundle, STARTS),
             lambda: bench_runs.delivery(folder, REPORTS),

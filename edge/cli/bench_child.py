@@ -9,54 +9,57 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from time import monotonic_ns, perf_counter, perf_counter_ns, sleep
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from edge import config as settings
+from edge.cli.bench_runs import PICTURES
 from edge.daemon import Daemon
 from edge.errors import DeviceError
 from edge.message import JSON, Report, describe
-from edge.model.bundle import load
-from edge.model.interpreter import Interpreter
-from edge.pipeline import Check, deliver
+from edge.pipeline import deliver
 from edge.preprocess.tensor import prepare
 from edge.service import Crew, Trouble
 from edge.sinks import open_sink
-from edge.sources.synthetic import Synthetic
 from edge.store.outbox import Outbox
-from edge.types import Decision, EndOfFrames, Finding, Frame, Inspection, ModelIdentity, Verdict
+from edge.types import Decision, EndOfFrames, Finding, Frame, Image, Inspection, ModelIdentity, Verdict
 
 log = logging.getLogger(__name__)
 
-IN_MEMORY = 4
-"""Frames that lie in memory: at 1280×960, 15 MB."""
 DEFECT_RATE = 0.05
-MODEL_RUNS = 200
+MODEL_RUNS = 50
 ROOM = 500
 """Reports that may wait to be committed."""
 
 
 class Memory(AbstractContextManager["Memory"]):
-    """A source of frames that lie in memory, good ones mostly, at a rate or as fast as they are taken."""
+    """A source of frames that lie in memory, at a rate or as fast as they are taken.
+
+    `pictures` is a file of them (.npy), of which the last comes once in a while: it has a defect.
+    `before` is called with the number of frames so far, before every `chunk`th frame and after the last.
+    """
 
     name = "memory"
     triggered = True
 
-    def __init__(self, rate_hz: float, count: int, warm: int) -> None:
-        config = settings.SyntheticSource(type="synthetic", defect_rate=0.0, seed=5)
-        bad = settings.SyntheticSource(type="synthetic", defect_rate=1.0, seed=5)
-        with Synthetic(config) as conveyor, Synthetic(bad) as other:
-            self._good = [conveyor.read() for _ in range(IN_MEMORY - 1)]
-            self._bad = other.read()
+    def __init__(
+        self,
+        pictures: Path,
+        rate_hz: float,
+        count: int,
+        chunk: int = 0,
+        before: Callable[[int], None] = lambda _number: None,
+    ) -> None:
+        *self._good, self._bad = np.load(pictures)
         self._period_ns = int(1e9 / rate_hz) if rate_hz else 0
-        self._count, self._warm, self._sequence = count, warm, 0
-        self.warm_at = 0.0
-        self.rss_mb: list[float] = []
-        self._next_ns = 0
+        self._count, self._chunk, self._before = count, chunk, before
+        self._sequence = self._next_ns = 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -67,15 +70,14 @@ class Memory(AbstractContextManager["Memory"]):
         return self
 
     @property
-    def sample(self) -> Frame:
-        """One of the frames."""
-        return self._good[0]
+    def sample(self) -> Image:
+        """One of the pictures."""
+        return np.asarray(self._good[0], np.uint8)
 
     def read(self) -> Frame:
         """The next frame."""
-        if self._sequence in (self._warm, self._count):
-            self.rss_mb.append(rss_mb())
-            self.warm_at = self.warm_at or perf_counter()
+        if self._chunk and self._sequence % self._chunk == 0:
+            self._before(self._sequence)
         if self._sequence == self._count:
             raise EndOfFrames
         self._sequence += 1
@@ -83,12 +85,12 @@ class Memory(AbstractContextManager["Memory"]):
             self._next_ns = (self._next_ns or monotonic_ns()) + self._period_ns
             sleep(max(0, self._next_ns - monotonic_ns()) / 1e9)
         is_bad = self._sequence % int(1 / DEFECT_RATE) == 0
-        frame = self._bad if is_bad else self._good[self._sequence % len(self._good)]
-        return replace(
-            frame,
-            sequence=self._sequence,
-            captured_ns=monotonic_ns(),
-            captured_at=datetime.now(UTC),
+        return Frame(
+            self._bad if is_bad else self._good[self._sequence % len(self._good)],
+            self._sequence,
+            monotonic_ns(),
+            datetime.now(UTC),
+            self.name,
             part_id=f"P{self._sequence:06}",
         )
 
@@ -109,45 +111,87 @@ def percentiles(values_ms: Sequence[float]) -> dict[str, float]:
     return {"p50": round(ordered[len(ordered) // 2], 2), "p99": round(ordered[int(len(ordered) * 0.99)], 2)}
 
 
-def model_times(check: Check, frame: Frame) -> dict[str, list[float]]:
-    """Milliseconds of the bare backbone and of the model with its head, in turn, on one prepared frame."""
-    bundle = load(check.config.bundle)
-    backbone = Interpreter(bundle.files[bundle.manifest.model], check.config.threads)
-    prepared = prepare(frame.image, check.model.spec, None, ())
-    times: dict[str, list[float]] = {"backbone_ms": [], "model_run_ms": []}
-    for _ in range(MODEL_RUNS):
-        start = perf_counter_ns()
-        backbone.invoke(prepared.tensors[0])
-        middle = perf_counter_ns()
-        check.model.run(prepared)
-        end = perf_counter_ns()
-        times["backbone_ms"].append((middle - start) / 1e6)
-        times["model_run_ms"].append((end - middle) / 1e6)
-    return times
+class Chunks:
+    """Chunks of parts through the pipeline, and between them, while it is idle, the bare model.
+
+    Machines change their speed from minute to minute: so each chunk is compared with the runs of the model just
+    before and just after it. A chunk ends when all its reports are acknowledged and its pictures are kept.
+    """
+
+    def __init__(self, config: settings.Config, count: int, chunk: int) -> None:
+        self.chunk = chunk
+        self.judged = 0
+        self.seconds: list[float] = []
+        self.backbone_ms: list[list[float]] = []
+        self.model_run_ms: list[list[float]] = []
+        self.rss_mb: list[float] = []
+        self._began = 0.0
+        self.source = Memory(pictures_of(config), 0.0, count, chunk, self._between)
+        self.daemon = Daemon(config, self.source, self._count)
+
+    def _count(self, _part: Inspection) -> None:
+        self.judged += 1
+
+    def _idle(self, parts: int) -> bool:
+        daemon = self.daemon
+        return self.judged == parts and not (
+            daemon.outbox.pending or daemon.lanes[0].waiting or len(daemon.parts)
+        )
+
+    def _between(self, parts: int) -> None:
+        while not self._idle(parts) and not self.daemon.crew.stopping.is_set():
+            sleep(0.001)
+        if parts:
+            self.seconds.append(perf_counter() - self._began)
+            self.rss_mb.append(rss_mb())
+        self._measure()
+        self._began = perf_counter()
+
+    def _measure(self) -> None:
+        """Milliseconds of the bare backbone and of the model with its head, in turn, on one prepared frame."""
+        model = self.daemon.checks[0].model
+        prepared = prepare(self.source.sample, model.spec)
+        backbone = model._interpreter  # type: ignore[attr-defined]  # noqa: SLF001 - the same one, to spare memory
+        self.backbone_ms.append([])
+        self.model_run_ms.append([])
+        for _ in range(MODEL_RUNS):
+            start = perf_counter_ns()
+            backbone.invoke(prepared.tensors[0])
+            middle = perf_counter_ns()
+            model.run(prepared)
+            end = perf_counter_ns()
+            self.backbone_ms[-1].append((middle - start) / 1e6)
+            self.model_run_ms[-1].append((end - middle) / 1e6)
+
+    def ratios(self) -> list[float]:
+        """For each chunk after the first: parts a second × seconds of a model run."""
+        around = zip(self.model_run_ms[1:], self.model_run_ms[2:], strict=False)
+        return [
+            self.chunk / seconds * median(before + after) / 1000
+            for seconds, (before, after) in zip(self.seconds[1:], around, strict=True)
+        ]
 
 
 def pipeline(config_path: str, warm: str, parts: str) -> dict[str, Any]:
-    """Throughput and memory, and the bare model before and after it."""
+    """Throughput and memory, and the bare model in between."""
     config = settings.load(Path(config_path))
-    source = Memory(0.0, int(warm) + int(parts), int(warm))
-    daemon = Daemon(config, source)
-    times = model_times(daemon.checks[0], source.sample)
-    code = daemon.run()
-    seconds = perf_counter() - source.warm_at
+    chunks = Chunks(config, int(warm) + int(parts), int(warm))
+    code = chunks.daemon.run()
     if code != 0:
         raise DeviceError(f"the daemon ended with {code}")
-    for key, values in model_times(daemon.checks[0], source.sample).items():
-        times[key] += values
-    backbone, model_run = percentiles(times["backbone_ms"]), percentiles(times["model_run_ms"])
+    backbone = percentiles([ms for runs in chunks.backbone_ms for ms in runs])
+    model_run = percentiles([ms for runs in chunks.model_run_ms for ms in runs])
+    ratios = sorted(chunks.ratios())
     return {
         "backbone_ms": backbone,
         "model_run_ms": model_run,
         "model_run_ratio": round(model_run["p50"] / backbone["p50"], 2),
-        "parts_per_s": round(int(parts) / seconds, 1),
-        "pipeline_ratio": round(int(parts) / seconds * model_run["p50"] / 1000, 3),
-        "stages_ms": daemon.health.stages(),
-        "rss_mb": round(source.rss_mb[-1], 1),
-        "rss_growth_mb": round(source.rss_mb[-1] - source.rss_mb[0], 1),
+        "parts_per_s": round(int(parts) / sum(chunks.seconds[1:]), 1),
+        "pipeline_ratio": round(median(ratios), 3),
+        "pipeline_ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
+        "stages_ms": chunks.daemon.health.stages(),
+        "rss_mb": round(chunks.rss_mb[-1], 1),
+        "rss_growth_mb": round(chunks.rss_mb[-1] - chunks.rss_mb[0], 1),
     }
 
 
@@ -156,7 +200,7 @@ def paced(config_path: str, parts: str) -> dict[str, Any]:
     config = settings.load(Path(config_path))
     assert isinstance(config.source, settings.SyntheticSource)  # noqa: S101 - bench_runs wrote it
     latencies: list[float] = []
-    source = Memory(config.source.rate_hz, int(parts), 0)
+    source = Memory(pictures_of(config), config.source.rate_hz, int(parts))
     Daemon(config, source, lambda part: latencies.append(part.stage_ms["verdict"])).run()
     return {"verdict_ms": percentiles(latencies), "paced_hz": config.source.rate_hz}
 
@@ -186,6 +230,11 @@ def delivery(folder: str, port: str, reports: str) -> dict[str, Any]:
     return {"reports_per_s": round(int(reports) / seconds)}
 
 
+def pictures_of(config: settings.Config) -> Path:
+    """Where `bench_runs` has put the pictures: beside the state folders."""
+    return config.station.state_dir.parent / PICTURES
+
+
 def accept(outbox: Outbox, body: JSON, reports: int) -> None:
     """Put reports into the outbox as fast as they become durable: its ring holds 1,000."""
     for _ in range(reports):
@@ -196,7 +245,7 @@ def accept(outbox: Outbox, body: JSON, reports: int) -> None:
 
 def a_part() -> Inspection:
     """A part that passed, as the pipeline would describe it."""
-    frame = Memory(0.0, 1, 0).read()
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), 1, 0, datetime.now(UTC), "bench", part_id="P000001")
     identity = ModelIdentity("bench", 1, "0" * 64, "cpu", 1)
     decision = Decision(Verdict.PASS, (), 0.512)
     stages = dict.fromkeys(("quality", "preprocess", "inference", "judge", "verdict"), 1.0)

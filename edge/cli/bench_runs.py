@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from edge.config import Rectangle
 
 TAUGHT_PARTS = 60
+IN_MEMORY = 4
+PICTURES = "pictures.npy"
+"""Frames that lie in memory: 15 MB."""
 PASS_RATE = 0.05
 """With the one part in twenty that fails, evidence of a tenth of the parts is kept."""
 
@@ -43,6 +46,21 @@ def taught_bundle(
     bundle = folder / "bundle"
     teach("bench", sorted(pictures.iterdir()), bundle, roi=roi, tiles=tiles, progress=progress)
     return bundle
+
+
+def draw_pictures(folder: Path) -> None:
+    """Pictures for the runs, 1280×960: good ones, and one that is not. Drawing them is not what is measured."""
+    import numpy as np
+
+    from edge.config import SyntheticSource
+    from edge.sources.synthetic import Synthetic
+
+    drawn = []
+    for defect_rate, count in ((0.0, IN_MEMORY - 1), (1.0, 1)):
+        config = SyntheticSource(type="synthetic", defect_rate=defect_rate, seed=5)
+        with Synthetic(config) as conveyor:
+            drawn += [conveyor.read().image for _ in range(count)]
+    np.save(folder / PICTURES, np.stack(drawn))
 
 
 @contextmanager
