@@ -123,6 +123,7 @@ class Daemon:
         self._on_part = on_part
         self._last_part: Inspection | None = None
         self._all_accepted = False
+        self._announced_epoch = self.outbox.epoch
         self._deadline = float("inf")
 
     def stop(self) -> None:
@@ -295,6 +296,8 @@ class Daemon:
     def _look_at_the_parts(self) -> None:
         """What does not announce itself: an outbox that cannot write, a broker that is away, a fall-back."""
         self._know("outbox", self.outbox.trouble)
+        if self.outbox.epoch != self._announced_epoch:
+            self._announce_birth()
         for broker in self.brokers:
             self._know(f"sink {broker.name}", broker.trouble)
         for check in self.checks:
@@ -332,6 +335,7 @@ class Daemon:
     # What the station says of itself
 
     def _announce_birth(self) -> None:
+        self._announced_epoch = self.outbox.epoch
         identities = [check.model.identity for check in self.checks]
         models = [message.model_fields(identity) for identity in identities]
         now = message.timestamp(datetime.now(UTC))

@@ -33,7 +33,9 @@ def a_row(seq: int, topic: str = "result", *, historical: bool = False, filler: 
         "label": None,
     }
     record = {"schema": "edge.result/1", **stamp.fields(), **flat, "reasons": ["x" * filler]}
-    return Row(seq, topic, encode(record), historical)
+    # As the outbox's lane marks old records.
+    payload = encode({**record, "historical": True} if historical else record)
+    return Row(seq, topic, payload, historical)
 
 
 def rows(count: int, first: int = 1) -> list[Row]:

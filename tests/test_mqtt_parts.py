@@ -16,7 +16,7 @@ from edge.sinks.explain import explain
 from edge.sinks.properties import PublishProperties
 from edge.sinks.reason import Outcome, meaning, outcome
 from edge.sinks.window import Window
-from edge.sinks.wire import Message, marked, messages, single
+from edge.sinks.wire import Message, messages, single
 from edge.types import Row
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=300)
@@ -66,14 +66,13 @@ def test_batches_keep_every_row_once_and_in_order(kinds: list[tuple[str, bool]],
         ]
 
 
+def test_a_row_that_is_no_record_of_ours_goes_out_without_attributes() -> None:
+    assert single(Row(1, "result", b'{"hello":1}'), "base").attributes == ()
+
+
 def test_results_are_arrays_wherever_batches_are_configured() -> None:
     (message,) = messages([a_row(1)], batch=10, source="base")
     assert message.payload.startswith(b"[")
-
-
-def test_a_row_that_is_no_record_of_ours_goes_out_without_attributes() -> None:
-    assert single(Row(1, "result", b'{"hello":1}'), "base").attributes == ()
-    assert marked(Row(1, "result", b'{"hello":1}\n', historical=True)) == b'{"hello":1,"historical":true}'
 
 
 @pytest.mark.parametrize(

@@ -57,18 +57,11 @@ def messages(rows: Iterable[Row], batch: int, source: str) -> Iterator[Message]:
 
 def single(row: Row, source: str) -> Message:
     """The message of one record."""
-    return Message(row.topic, marked(row), (row,), attributes=_attributes(row.payload, source))
-
-
-def marked(row: Row) -> bytes:
-    """A record's payload; an old one says `"historical":true`."""
-    if not row.historical:
-        return row.payload
-    return row.payload.rstrip()[:-1] + b',"historical":true}'
+    return Message(row.topic, row.payload, (row,), attributes=_attributes(row.payload, source))
 
 
 def _array(rows: list[Row]) -> Message:
-    return Message(rows[0].topic, b"[" + b",".join(map(marked, rows)) + b"]", tuple(rows))
+    return Message(rows[0].topic, b"[" + b",".join(row.payload for row in rows) + b"]", tuple(rows))
 
 
 def _attributes(payload: bytes, source: str) -> tuple[tuple[str, str], ...]:
