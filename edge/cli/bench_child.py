@@ -189,7 +189,10 @@ def pipeline(config_path: str, warm: str, parts: str) -> dict[str, Any]:
         "parts_per_s": round(int(parts) / sum(chunks.seconds[1:]), 1),
         "pipeline_ratio": round(median(ratios), 3),
         "pipeline_ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
-        "stages_ms": chunks.daemon.health.stages(),
+        "stages_ms": {
+            stage: {"p50": spread["p50_ms"], "p99": spread["p99_ms"]}
+            for stage, spread in chunks.daemon.health.stages().items()
+        },
         "rss_mb": round(chunks.rss_mb[-1], 1),
         "rss_growth_mb": round(chunks.rss_mb[-1] - chunks.rss_mb[0], 1),
     }

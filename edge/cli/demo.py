@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.errors import ConfigError
+from edge.errors import BundleError, ConfigError
 
 TAUGHT = 60
 SEED = 7
@@ -33,13 +33,27 @@ def demo(
     folder = folder.resolve()
     labels = unpack_cells(folder)
     bundle = folder / "bundle"
-    if not (bundle / "model.toml").exists():
+    if not is_sound(bundle):
         with bar() as progress:
-            taught = teach("cells", sorted((folder / "teach").glob("*.png")), bundle, progress=progress)
+            pictures = sorted((folder / "teach").glob("*.png"))
+            taught = teach("cells", pictures, bundle, progress=progress, force=True)
         for line in taught.summary():
             typer.echo(line)
     line_up(folder, labels, parts)
+    shutil.rmtree(folder / "state", ignore_errors=True)
     Line(folder, bundle, labels, rate_hz=rate, keep_running=keep_running).run()
+
+
+def is_sound(bundle: Path) -> bool:
+    """Whether an earlier run has left a bundle that this version takes."""
+    from edge.model.bundle import load
+    from edge.model.verify import verify
+
+    try:
+        verify(load(bundle), bundle.with_name("verified.json"))
+    except BundleError:
+        return False
+    return True
 
 
 def unpack_cells(folder: Path) -> dict[str, bool]:
