@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -384,8 +384,12 @@ class Daemon:
 
 
 def _step_back() -> None:
-    """Let the calling thread wait for those that decide: Linux knows priorities of threads."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+    """Let the calling thread wait for those that decide: Linux knows priorities of threads.
+
+    A system that forbids it loses some speed and nothing else.
+    """
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
 
 
 def writable(folder: Path) -> Path:

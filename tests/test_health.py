@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
@@ -369,14 +370,13 @@ def test_telemetry_has_exactly_the_fields_of_the_contract(tmp_path: Path) -> Non
 @pytest.mark.parametrize("files", [{}, zone(0, "cpu-thermal", "48312") | {PI4: "50005"}])
 def test_what_the_station_says_fits_its_schema(tmp_path: Path, name: str, files: dict[str, str]) -> None:
     schemas = Path(edge.__file__).parent / "schemas"
-    if not (schemas / f"{name}.json").exists():
-        pytest.skip(f"there is no schema of {name}")
-    validate = pytest.importorskip("jsonschema").validate
     station = health(tmp_path, files)
     station.count("drops", "frames")
     station.observe("inference", 3.3)
-    message = station.status() if name == "status" else station.telemetry()
-    validate(json.loads(json.dumps(message)), json.loads((schemas / f"{name}.json").read_text()))
+    # What the sinks have sent, only the daemon knows.
+    delivery = {"accepted": 1, "published": 1, "acknowledged": 1}
+    message = station.status() if name == "status" else {**station.telemetry(), "delivery": delivery}
+    jsonschema.validate(json.loads(json.dumps(message)), json.loads((schemas / f"{name}.json").read_text()))
 
 
 # Prometheus

@@ -46,9 +46,9 @@ def _show(lines: Iterator[Line]) -> bool:
     failed = False
     for line in lines:
         colour = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}[line.state]
-        typer.echo(f"{typer.style(f'{line.state:<5}', fg=colour)}{line.what:<12}{line.found}")
+        typer.echo(f"{typer.style(f'{line.state:<5}', fg=colour)}{line.what:<24}{line.found}")
         if line.remedy:
-            typer.echo(f"{'':<17}→ {line.remedy}")
+            typer.echo(f"{'':<29}→ {line.remedy}")
         failed |= line.state == "fail"
     return failed
 
