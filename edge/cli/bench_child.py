@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 DEFECT_RATE = 0.05
 MODEL_RUNS = 50
+PACED_CHUNKS = 6
 ROOM = 500
 """Reports that may wait to be committed."""
 
@@ -78,6 +79,7 @@ class Memory(AbstractContextManager["Memory"]):
         """The next frame."""
         if self._chunk and self._sequence % self._chunk == 0:
             self._before(self._sequence)
+            self._next_ns = 0
         if self._sequence == self._count:
             raise EndOfFrames
         self._sequence += 1
@@ -118,19 +120,28 @@ class Chunks:
     before and just after it. A chunk ends when all its reports are acknowledged and its pictures are kept.
     """
 
-    def __init__(self, config: settings.Config, count: int, chunk: int) -> None:
+    def __init__(
+        self,
+        config: settings.Config,
+        count: int,
+        chunk: int,
+        on_part: Callable[[Inspection], None] = lambda _part: None,
+    ) -> None:
+        assert isinstance(config.source, settings.SyntheticSource)  # noqa: S101 - bench_runs wrote it
         self.chunk = chunk
+        self._on_part = on_part
         self.judged = 0
         self.seconds: list[float] = []
         self.backbone_ms: list[list[float]] = []
         self.model_run_ms: list[list[float]] = []
         self.rss_mb: list[float] = []
         self._began = 0.0
-        self.source = Memory(pictures_of(config), 0.0, count, chunk, self._between)
+        self.source = Memory(pictures_of(config), config.source.rate_hz, count, chunk, self._between)
         self.daemon = Daemon(config, self.source, self._count)
 
-    def _count(self, _part: Inspection) -> None:
+    def _count(self, part: Inspection) -> None:
         self.judged += 1
+        self._on_part(part)
 
     def _idle(self, parts: int) -> bool:
         daemon = self.daemon
@@ -199,13 +210,27 @@ def pipeline(config_path: str, warm: str, parts: str) -> dict[str, Any]:
 
 
 def paced(config_path: str, parts: str) -> dict[str, Any]:
-    """Latency at the rate of a line: from a frame in memory to its verdict."""
+    """Latency at the rate of a line, from a frame in memory to its verdict, and the bare model in between."""
     config = settings.load(Path(config_path))
     assert isinstance(config.source, settings.SyntheticSource)  # noqa: S101 - bench_runs wrote it
     latencies: list[float] = []
-    source = Memory(pictures_of(config), config.source.rate_hz, int(parts))
-    Daemon(config, source, lambda part: latencies.append(part.stage_ms["verdict"])).run()
-    return {"verdict_ms": percentiles(latencies), "paced_hz": config.source.rate_hz}
+    chunks = Chunks(
+        config, int(parts), int(parts) // PACED_CHUNKS, lambda part: latencies.append(verdict_ms(part))
+    )
+    if chunks.daemon.run() != 0:
+        raise DeviceError("the daemon failed")
+    stages = chunks.daemon.health.stages()
+    return {
+        "verdict_ms": percentiles(latencies),
+        "verdict_stages_ms_p50": {stage: spread["p50_ms"] for stage, spread in stages.items()},
+        "verdict_model_run_ms": percentiles([ms for runs in chunks.model_run_ms for ms in runs]),
+        "verdict_at_hz": config.source.rate_hz,
+    }
+
+
+def verdict_ms(part: Inspection) -> float:
+    """From the frame in memory to its verdict."""
+    return part.stage_ms["verdict"]
 
 
 def delivery(folder: str, port: str, reports: str) -> dict[str, Any]:
