@@ -4,6 +4,7 @@ import json
 import statistics
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from edge.store.sheet import sheet_from
 
 BASE = "edge/demo/line-1/cells"
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "bold white on red"}
+ASK_AGAIN_S = 1.0
 SILENCE_S = 15.0
 """A daemon that says nothing for so long will say nothing more."""
 
@@ -34,6 +36,8 @@ class Line:
         self.records: list[dict[str, Any]] = []
         self.telemetry: dict[str, Any] = {}
         self.console = Console(highlight=False)
+        self.asked = 0
+        self._asked_at = 0.0
         self.keep_running = keep_running
         (folder / "edge.toml").write_text(self._settings(bundle, rate_hz))
 
@@ -72,10 +76,20 @@ class Line:
                 if daemon.poll() is not None:
                     return
                 continue
+            self._fill_holes(listener, record)
             if record["schema"].startswith("edge.result/"):
                 self.records.append(record)
                 self._show(record)
         daemon.wait(timeout=60)
+
+    def _fill_holes(self, listener: Listener, record: dict[str, Any]) -> None:
+        """Ask again for what did not come: the broker may forget what it has acknowledged."""
+        _device, epoch, seq = record["id"].rsplit("/", 2)
+        holes = listener.holes(epoch, int(seq) - 1)
+        if holes and monotonic() - self._asked_at > ASK_AGAIN_S:
+            self._asked_at = monotonic()
+            self.asked += len(holes)
+            listener.ask_again(epoch, holes)
 
     def _show(self, record: dict[str, Any]) -> None:
         verdict = record["verdict"]
@@ -130,7 +144,8 @@ class Line:
             "reports": ", ".join(
                 f"{delivery.get(key, '?')} {key}" for key in ("accepted", "published", "acknowledged")
             )
-            + f", {len(self.records)} received",
+            + f", {len(self.records)} received"
+            + (f", {self.asked} holes filled by asking again" if self.asked else ""),
         }
 
     def _settings(self, bundle: Path, rate_hz: float) -> str:

@@ -55,7 +55,7 @@ class Listener:
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
-        self._client.connect_async(host, port, keepalive=10)
+        self._client.connect_async(host, port, keepalive=60)
         self._client.loop_start()
 
     def wait_until_connected(self, timeout_s: float = 10.0) -> None:
