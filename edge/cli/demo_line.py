@@ -145,7 +145,7 @@ class Line:
                 f"{delivery.get(key, '?')} {key}" for key in ("accepted", "published", "acknowledged")
             )
             + f", {len(self.records)} received"
-            + (f", {self.asked} holes filled by asking again" if self.asked else ""),
+            + (f", {self.asked} hole{'s' * (self.asked > 1)} filled by asking again" if self.asked else ""),
         }
 
     def _settings(self, bundle: Path, rate_hz: float) -> str:
