@@ -87,6 +87,11 @@ class Connection:
         """Dial, in a thread of its own."""
         self._thread.start()
 
+    @property
+    def why_over(self) -> str:
+        """Why nothing more can be offered: we are stopping, which is why the broker hangs up, or it has ended."""
+        return "stopping" if self.window.hurry else self.ended or "stopping"
+
     def listen(self) -> None:
         """Subscribe to commands."""
         if not self._peer.config.commands:

@@ -172,7 +172,7 @@ class Mqtt:
         link.window.wait_for(flight.tickets)
         flight.review()
         if flight.tickets:
-            flight.fail(link.ended or "stopping")
+            flight.fail(link.why_over)
             if link.too_much:
                 self._send_less(flight)
 
@@ -195,7 +195,7 @@ class Mqtt:
                     f"'readwrite {self._base}/#' (on MQTT 3.1.1 a refused record looks like one that was taken)"
                 )
         if ticket is None:
-            flight.fail(link.ended or "stopping")
+            flight.fail(link.why_over)
         return ticket
 
     def _hold(self, flight: Flight) -> None:
