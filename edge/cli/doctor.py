@@ -122,15 +122,13 @@ def _station(path: Path) -> Iterator[Line]:
 
 
 def _state_folder(config: settings.Config) -> Iterator[Line]:
-    folder = config.station.state_dir
+    from edge.daemon import writable
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".doctor"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as err:
+        folder = writable(config.station.state_dir)
+    except EdgeError as err:
         yield Line(
-            "fail", "state", f"{folder}: {err.strerror}", f"make it, and give it to this user: chown {folder}"
+            "fail", "state", str(err), f"make it, and give it to this user: chown {config.station.state_dir}"
         )
         return
     free_mb = shutil.disk_usage(folder).free / 1e6
