@@ -1,0 +1,21 @@
+"""Fitting: from the cells of good parts to the arrays of a detector. One file for each method."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edge.model.arrays import Arrays, Floats
+from edge.model.methods import Method
+from edge.teach.methods import gaussian, memory_bank
+
+Fit = Callable[[Floats, int, np.random.Generator], Arrays]
+"""fit(cells, budget_bytes, rng): `cells` are pictures×cells×channels, real features.
+
+The same cells and the same generator give the same arrays, which take `budget_bytes` at most where that is enough
+for the least that the method needs. Any thread.
+"""
+
+FITS: dict[Method, Fit] = {
+    "memory_bank": memory_bank.fit,
+    "gaussian": gaussian.fit,
+}
