@@ -126,6 +126,22 @@ def test_a_flood_of_commands_is_cut_to_ten_a_second(inbox: Inbox) -> None:
     assert inbox.refused == 200 - MOST_PER_S
 
 
+def test_a_command_of_two_segments_is_answered_beside_it(sink: Mqtt, plant: Listener) -> None:
+    plant.client.publish(f"{BASE}/cmd/teach/start", b'{"product":"cap"}', qos=1)
+    command = sink.commands.get(timeout_s=5)
+    assert command == Command("teach/start", {"product": "cap"})
+    sink.reply(command, {"ok": True})
+    assert eventually(lambda: plant.on(f"{BASE}/cmd/teach/start/response"))
+
+
+def test_our_own_answers_are_no_commands(sink: Mqtt, plant: Listener) -> None:
+    plant.client.publish(f"{BASE}/cmd/teach", b"{}", qos=1)
+    sink.reply(sink.commands.get(timeout_s=5), {"ok": False})
+    eventually(lambda: plant.on(f"{BASE}/cmd/teach/response"))
+    plant.client.publish(f"{BASE}/cmd/after", b"{}", qos=1)
+    assert sink.commands.get(timeout_s=5).name == "after"
+
+
 def test_a_command_after_the_end_is_counted_and_harmless(inbox: Inbox) -> None:
     inbox.commands.close()
     inbox.take(Incoming(f"{BASE}/cmd/status", b"{}", retained=False))

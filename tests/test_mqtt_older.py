@@ -15,6 +15,7 @@ from edge.errors import DeliveryError
 from edge.sinks.reason import Version
 
 RESULT = f"{BASE}/result"
+COMMANDS = [f"{BASE}/cmd/+", f"{BASE}/cmd/teach/+"]
 OLD = frozenset({4})
 
 
@@ -83,8 +84,8 @@ def test_on_3_1_1_each_topic_is_proven_once_on_each_connection(peer: Peer) -> No
     with a_sink(peer.port) as sink:
         eventually(lambda: sink.connected)
         sink.write([*rows(3), a_row(4, "event/gap"), *rows(3, first=5)])
-        assert peer.sessions[-1].subscribed == [f"{BASE}/cmd/+", RESULT, f"{BASE}/event/gap"]
-        assert peer.sessions[-1].filters == [f"{BASE}/cmd/+"], "what is proven is not listened to any more"
+        assert peer.sessions[-1].subscribed == [*COMMANDS, RESULT, f"{BASE}/event/gap"]
+        assert peer.sessions[-1].filters == COMMANDS, "what is proven is not listened to any more"
 
 
 def test_the_echo_of_somebody_else_proves_nothing(peer: Peer) -> None:

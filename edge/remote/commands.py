@@ -30,7 +30,7 @@ class Command(Protocol):
 
     @property
     def name(self) -> str:
-        """What is asked for: the last segment of its topic."""
+        """What is asked for: its topic below `cmd/`, of one segment or two."""
         ...
 
     @property

@@ -14,6 +14,9 @@ from edge.sinks.wire import Message
 
 log = logging.getLogger(__name__)
 
+TOPICS = ("cmd/+", "cmd/teach/+")
+"""What is subscribed, below the base topic. Not `cmd/+/+`: on MQTT 3.1.1 our own answers would come back."""
+RESPONSE = "/response"
 LARGEST_BYTES = 256 * 1024
 MOST_PER_S = 10
 _REPLY_EXPIRY_S = 30
@@ -68,7 +71,7 @@ def answer(command: Command, payload: JSON) -> Message:
     """The message that answers a command."""
     body = encode({**payload, "transaction": _plain(command.request.get("transaction"))})
     if command.response_topic is None:
-        return Message(f"cmd/{command.name}/response", body, expiry_s=_REPLY_EXPIRY_S)
+        return Message(f"cmd/{command.name}{RESPONSE}", body, expiry_s=_REPLY_EXPIRY_S)
     return Message(
         command.response_topic,
         body,
@@ -107,6 +110,8 @@ class Inbox:
     def take(self, incoming: Incoming) -> None:
         """A message on one of our command topics."""
         name = incoming.topic.removeprefix(f"{self._base}/cmd/")
+        if name.endswith(RESPONSE):
+            return  # the answer to a command that is called like a group of them
         if incoming.retained:
             self.refused += 1
             log.warning("command %s: refused, for it is retained: publish it without the retain flag", name)

@@ -19,7 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.config import MqttSink
-from edge.sinks.command import LARGEST_BYTES, Incoming
+from edge.sinks.command import LARGEST_BYTES, TOPICS, Incoming
 from edge.sinks.explain import explain
 from edge.sinks.properties import PublishProperties
 from edge.sinks.reason import FIRST_FAILURE, PACKET_TOO_LARGE, UNSUPPORTED_VERSION, Version, meaning
@@ -71,7 +71,7 @@ class Connection:
         self._proven: set[str] = set()
         self._heard_s = self._checked_s = monotonic()
         self._silence_s = peer.silence_s or 2.0 * peer.config.keepalive_s
-        self._commands_packet: int | None = None
+        self._command_packets: dict[int | None, str] = {}
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
@@ -96,14 +96,10 @@ class Connection:
         """Subscribe to commands."""
         if not self._peer.config.commands:
             return
-        topic = f"{self._peer.base}/cmd/+"
         with self.window.changed:
-            if self.version is Version.V5:
-                # As published, so that a retained command is known as such even while we are listening.
-                options = SubscribeOptions(qos=1, retainAsPublished=True)
-                _, self._commands_packet = self._client.subscribe(topic, options=options)
-            else:
-                _, self._commands_packet = self._client.subscribe(topic, qos=1)
+            for topic in TOPICS:
+                packet = self._subscribe(f"{self._peer.base}/{topic}")
+                self._command_packets[packet] = topic
             self._ring()
 
     def too_large(self, message: Message) -> str | None:
@@ -317,8 +313,9 @@ class Connection:
         self, _client: Client, _userdata: Any, packet: int, codes: list[ReasonCode], _properties: Properties
     ) -> None:
         for code in codes:
-            if packet == self._commands_packet and code.value >= FIRST_FAILURE:
-                log.error("%s/cmd/+: commands are not heard: %s", self._peer.base, meaning(code.value))
+            if packet in self._command_packets and code.value >= FIRST_FAILURE:
+                topic = self._command_packets[packet]
+                log.error("%s/%s: commands are not heard: %s", self._peer.base, topic, meaning(code.value))
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         try:
@@ -367,6 +364,13 @@ class Connection:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         return client
+
+    def _subscribe(self, topic: str) -> int | None:
+        if self.version is Version.V5:
+            # As published, so that a retained command is known as such even while we are listening.
+            options = SubscribeOptions(qos=1, retainAsPublished=True)
+            return self._client.subscribe(topic, options=options)[1]
+        return self._client.subscribe(topic, qos=1)[1]
 
     def _topic(self, message: Message) -> str:
         return message.topic if message.elsewhere else f"{self._peer.base}/{message.topic}"
