@@ -74,20 +74,20 @@ def evaluate(
     bad: Annotated[Path, typer.Option(help="A folder with pictures of bad parts.")],
     masks: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Masks of the bad parts: the same names, white where bad."),
+        typer.Option(metavar="DIR", help="Masks of the bad parts: the same names, bright where bad."),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Evaluate a bundle against labels: AUROC, escapes, overkill, and with masks the pixel AUROC."""
+    """Evaluate a bundle against labels: AUROC, escapes, overkill, and with masks pixel AUROC and AU-PRO."""
     from edge.cli.evaluation import Evaluation
 
     check = open_bundle(bundle)
     evaluation = Evaluation()
     for path, part in inspections(check, pictures_in(good)):
-        evaluation.add(path, part, is_bad=False, mask=None)
+        evaluation.add(path, part, is_bad=False, masks=masks)
     for path, part in inspections(check, pictures_in(bad)):
-        evaluation.add(path, part, is_bad=True, mask=masks)
+        evaluation.add(path, part, is_bad=True, masks=masks)
     figures = evaluation.figures()
     if as_json:
         typer.echo(json.dumps(figures))

@@ -24,5 +24,28 @@ def auroc(
 
 def binned_auroc(good: npt.NDArray[np.int64], bad: npt.NDArray[np.int64]) -> float:
     """The same from how many good and bad ones fall into each bin of the score; within a bin they tie."""
+    if not good.any() or not bad.any():
+        return float("nan")
     below = np.cumsum(good) - good
     return float(np.sum(bad * (below + good / 2)) / (good.sum() * bad.sum()))
+
+
+def binned_au_pro(
+    good: npt.NDArray[np.int64], overlap: npt.NDArray[np.float64], regions: int, most_fpr: float = 0.3
+) -> float:
+    """Area under the per-region-overlap curve, 0…1 (Bergmann et al. 2021): small defects weigh like large ones.
+
+    `good` counts good pixels by bins of the score, lowest first; `overlap` sums up for each bin which share of its
+    region a bad pixel is, over all `regions`. Threshold by threshold, the share of a region that is over it,
+    averaged over the regions, is set against the share of good pixels over it, as far as `most_fpr`; the area is
+    divided by that.
+    NaN where there is no region or no good pixel.
+    """
+    if regions == 0 or not good.any():
+        return float("nan")
+    false_share = np.concatenate([[0.0], np.cumsum(good[::-1]) / good.sum()])
+    found_share = np.concatenate([[0.0], np.cumsum(overlap[::-1]) / regions])
+    inside = false_share < most_fpr
+    x = np.append(false_share[inside], most_fpr)
+    y = np.append(found_share[inside], np.interp(most_fpr, false_share, found_share))
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2 / most_fpr)
