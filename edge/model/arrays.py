@@ -46,7 +46,7 @@ def pack(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for key, array in sorted(arrays.items()):
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(array), (1, 0), allow_pickle=False)
+            np.lib.format.write_array(content, np.asarray(array, order="C"), (1, 0), allow_pickle=False)
             # A ZipInfo made by hand has a fixed date.
             archive.writestr(zipfile.ZipInfo(f"{key}.npy"), content.getvalue())
     return file.getvalue()
