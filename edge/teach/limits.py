@@ -44,6 +44,27 @@ class HeldOut:
         return float((damaged.mean() - good.mean()) / max(float(good.std()), 0.01))
 
 
+@dataclass(frozen=True)
+class Limit:
+    """Where good ends, and what that promises.
+
+    `limit_distance` is score 1.0: at and over it a part fails; from `pass_below` (relative) up to it, it is
+    inconclusive. It rests on the held-out scores of `parts`. Of good parts a share of `false_reject` at most
+    shall fail, with this `confidence`. `expected` is the share that the fitted model expects; `proven` is the
+    bound that holds whatever the distribution, from the number of `parts` alone; with `parts_needed` of them that
+    bound would come down to `false_reject`.
+    """
+
+    limit_distance: float
+    pass_below: float
+    parts: int
+    false_reject: float
+    confidence: float
+    expected: float
+    proven: float
+    parts_needed: int
+
+
 def folds(pictures: int) -> Iterator[npt.NDArray[np.intp]]:
     """The pictures to hold out, fold by fold: neighbours together, since they may show the same part."""
     count = min(pictures, 10 if pictures <= 30 else 5)  # noqa: PLR2004 - few pictures: give the bank nearly all

@@ -1,0 +1,143 @@
+"""What a lesson found out: plain data, for the report, for `--json`, and for whoever asks later."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from edge.teach.limits import Limit
+from edge.types import Image, Map, Mask
+
+SCHEMA = "edge.lesson/1"
+
+LONGEST_PX = 480
+"""Longer side of a picture that is shown: enough to see a scratch, small enough for twelve in one file."""
+AUROC_TOLERANCE = 0.005
+"""An int8 model may rank parts so much worse, or better, than the same model in float."""
+LEAST_CORRELATION = 0.99
+"""Of the cells of its maps with those of the float model."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A setting and a method that were tried. `separation` is in standard deviations of the good scores."""
+
+    width: int
+    height: int
+    contrast: str
+    strides_px: tuple[int, ...]
+    method: str
+    auroc: float
+    separation: float
+    model_ms: float
+    head_bytes: int
+    chosen: bool
+    registered: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A picture with its map.
+
+    The map is relative (1.0 is the limit), rows×columns over the whole picture; NaN where it does not look.
+    `defect` marks the pixels that were damaged, h×w of the picture; None for a part as it came.
+    """
+
+    title: str
+    picture: Image
+    anomaly_map: Map
+    score: float
+    defect: Mask | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether the int8 model says what the float model says. `correlation` is of all cells of their maps."""
+
+    auroc_float: float
+    auroc_int8: float
+    correlation: float
+
+    @property
+    def accepted(self) -> bool:
+        """False also where a figure is NaN: what could not be compared is not accepted."""
+        same_rank = abs(self.auroc_int8 - self.auroc_float) <= AUROC_TOLERANCE
+        return same_rank and self.correlation >= LEAST_CORRELATION
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A lesson, complete. Scores are relative (1.0 is the limit), and of parts that were held out.
+
+    `good` are file names with scores; `damaged` the scores of made-up defects, `bad` those of known-bad parts,
+    if there were any. `skipped` are sentences, `outliers` file names. `taught_s` is the whole lesson;
+    `model_ms` (of which `backbone_ms`) is one picture on one thread; `_mb` are 1e6 bytes, `peak_mb` the
+    most memory of the process.
+    """
+
+    name: str
+    version: int
+    created: datetime
+    pictures: int
+    skipped: tuple[str, ...]
+    outliers: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    good: tuple[tuple[str, float], ...]
+    damaged: tuple[float, ...]
+    bad: tuple[float, ...]
+    limit: Limit
+    worst_good: tuple[Shown, ...]
+    damaged_shown: tuple[Shown, ...]
+    agreement: Agreement | None
+    taught_s: float
+    model_ms: float
+    backbone_ms: float
+    head_mb: float
+    bundle_mb: float
+    peak_mb: float
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The candidate that the bundle holds; None where nothing was compared."""
+        return next((candidate for candidate in self.candidates if candidate.chosen), None)
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The record without its pictures, for `json.dumps`; NaN and infinity are null."""
+    agreement = record.agreement
+    return {
+        "schema": SCHEMA,
+        "name": record.name,
+        "version": record.version,
+        "created": record.created.isoformat(),
+        "pictures": record.pictures,
+        "skipped": list(record.skipped),
+        "outliers": list(record.outliers),
+        "candidates": [_plain(asdict(candidate)) for candidate in record.candidates],
+        "good": [{"file": file, "score": _plain(score)} for file, score in record.good],
+        "damaged": _plain(record.damaged),
+        "bad": _plain(record.bad),
+        "limit": _plain(asdict(record.limit)),
+        "agreement": None
+        if agreement is None
+        else _plain(asdict(agreement) | {"accepted": agreement.accepted}),
+        "taught_s": _plain(record.taught_s),
+        "model_ms": _plain(record.model_ms),
+        "backbone_ms": _plain(record.backbone_ms),
+        "head_mb": _plain(record.head_mb),
+        "bundle_mb": _plain(record.bundle_mb),
+        "peak_mb": _plain(record.peak_mb),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's own types: tuples as lists, NumPy's numbers as Python's, NaN and infinity as None."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return None if isinstance(value, float) and not isfinite(value) else value
