@@ -21,7 +21,6 @@ from edge.preprocess.quality import complaints, measure
 from edge.preprocess.tensor import InputSpec
 from edge.teach.album import MOST
 from edge.teach.coreset import choose
-from edge.teach.defects import damage
 from edge.teach.features import Backbone, make_bank
 from edge.teach.lesson import Taught, teach
 from edge.teach.limits import folds, learn
@@ -310,26 +309,6 @@ def test_limits_lie_above_the_scores_that_they_are_learned_from() -> None:
 def test_limits_from_few_scores_are_wider() -> None:
     few = [8.0, 9.0, 10.0, 11.0, 12.5]
     assert learn(few)[0] > 1.2 * learn(few * 12)[0]
-
-
-def test_damage_changes_a_part_of_the_picture_and_not_the_original() -> None:
-    picture = washer(0)
-    kept = picture.copy()
-    shares = [
-        (damage(picture, np.random.default_rng(seed)) != picture).any(axis=2).mean() for seed in range(20)
-    ]
-    assert np.array_equal(picture, kept)
-    assert all(0 < share < 0.1 for share in shares)
-
-
-def test_damage_stays_inside_the_region_of_interest() -> None:
-    picture = on_a_belt(0)
-    beside = np.ones(picture.shape[:2], bool)
-    beside[ROI.y_min : ROI.y_max, ROI.x_min : ROI.x_max] = False
-    for seed in range(20):
-        changed = (damage(picture, np.random.default_rng(seed), ROI) != picture).any(axis=2)
-        assert changed.any()
-        assert not changed[beside].any()
 
 
 def test_a_bank_of_a_bundle_is_as_large_as_asked_for(taught: Taught) -> None:

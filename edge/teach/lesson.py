@@ -163,5 +163,5 @@ def _golden_pictures(
     for number, place in enumerate(places):
         picture = read(paths[order[place]])
         found[f"good-{number}.png"] = picture
-        found[f"damaged-{number}.png"] = damage(picture, rng, roi)
+        found[f"damaged-{number}.png"] = damage(picture, rng, roi).picture
     return found

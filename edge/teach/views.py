@@ -54,7 +54,7 @@ class Views:
             if tried:
                 self.good[contrast].append(view)
         if tried:
-            seen = Pyramid(damage(picture, self._rng, self._roi))
+            seen = Pyramid(damage(picture, self._rng, self._roi).picture)
             for contrast, spec in self.inputs.items():
                 self.damaged[contrast].append(self._backbone.look(seen, spec))
         self.count += 1

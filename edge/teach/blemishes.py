@@ -1,0 +1,212 @@
+"""How each kind of made-up defect is drawn on a piece of a picture."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.teach.places import Floats, Ground
+from edge.types import Image, Mask
+
+LEAST_PX = 4
+"""No defect is shorter."""
+INPAINTED_PX = 48
+"""Holes are filled in on a piece of this size at most: 0.5 ms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """Where a defect comes to be. `rows` and `columns` of the `picture` are `piece`, as float32.
+
+    `x` and `y` are the middle of the defect within the piece, `size_px` is its length. A change of `least` grey
+    levels can just be told from the noise around; one of `plain` cannot be missed.
+    """
+
+    picture: Image
+    ground: Ground
+    rows: slice
+    columns: slice
+    x: float
+    y: float
+    size_px: float
+    piece: Floats
+    least: float
+    plain: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the piece, as OpenCV wants it."""
+        return self.piece.shape[1], self.piece.shape[0]
+
+
+Drawn = tuple[Floats, Floats]
+"""The piece with the defect, h×w×3, not yet clipped to 0…255; and its shape, h×w, 1 inside, 0 outside."""
+Draw = Callable[[Site, np.random.Generator], Drawn]
+
+
+def cut_paste(site: Site, rng: np.random.Generator) -> Drawn:
+    """A rotated piece of the same picture, from nearby or elsewhere; slim ones are scars (Li et al. 2021)."""
+    shape = _bar(site, rng, slimmest=6.0)
+    pasted = _elsewhere(site, rng, zoom=1.0) + _colour(site, rng, 0.0, 0.4)
+    return _mix(site.piece, pasted, shape * rng.uniform(0.4, 1.0)), shape
+
+
+def scratch(site: Site, rng: np.random.Generator) -> Drawn:
+    """A thin bent line, lighter or darker; some with a shadow along one side."""
+    angle = rng.uniform(0, np.pi)
+    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    way = np.linspace(-1, 1, 13)[:, None]
+    middle = np.array([site.x, site.y])
+    bend, tremble = rng.normal(0, 0.15), np.cumsum(rng.normal(0, 0.01, (13, 1)), axis=0)
+    line = middle + site.size_px / 2 * (way * along + (bend * way**2 + tremble) * across)
+    thick_px = max(1, round(min(site.picture.shape[:2]) * rng.uniform(1 / 600, 1 / 120)))
+    shape = _stroke(site, line, thick_px)
+    step = _colour(site, rng, 0.3, 1.5)
+    drawn = site.piece + shape[:, :, None] * step
+    if rng.random() < 0.4:  # noqa: PLR2004 - a groove in metal has a bright and a dark side
+        shadow = _stroke(site, line + thick_px * across, thick_px)
+        drawn -= shadow[:, :, None] * step * np.float32(0.7)
+        shape = np.maximum(shape, shadow)
+    return drawn, shape
+
+
+def blob(site: Site, rng: np.random.Generator) -> Drawn:
+    """A ragged spot of another texture or brightness, more or less opaque (Zavrtanik et al. 2021)."""
+    shape = _spot(site, rng, ragged=0.45)
+    if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
+        texture = _elsewhere(site, rng, zoom=float(np.exp(rng.uniform(-0.7, 0.7))))
+        texture += _colour(site, rng, 0.0, 0.5)
+        return _mix(site.piece, texture, shape * rng.uniform(0.3, 1.0)), shape
+    grain = 1 + np.float32(0.4) * _cloud(site, rng)[:, :, None]
+    return _add(site.piece, shape[:, :, None] * grain * _colour(site, rng, 0.0, 1.0)), shape
+
+
+def missing(site: Site, rng: np.random.Generator) -> Drawn:
+    """What is there gives way to what lies around it, or to the background."""
+    slim = rng.random() < 0.5  # noqa: PLR2004 - a fair coin
+    shape = _bar(site, rng, slimmest=2.0) if slim else _spot(site, rng, ragged=0.15)
+    place = site.ground.background(rng)
+    if place is None or rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
+        return _mix(site.piece, _surroundings(site, shape), shape), shape
+    return _mix(site.piece, _taken_from(site, place, 0.0, 1.0), shape), shape
+
+
+def stain(site: Site, rng: np.random.Generator) -> Drawn:
+    """A soft change of low contrast, all lighter or darker; or a dent, lit from one side."""
+    right, down = _axes(site, rng, slimmest=2.5)
+    shape = np.exp(-2 * (right * right + down * down)) * (1 + np.float32(0.1) * _cloud(site, rng))
+    shape = np.asarray(np.clip(shape, 0, 1), np.float32)
+    step = _colour(site, rng, 0.0, 0.6)
+    if rng.random() < 0.4:  # noqa: PLR2004 - dents are rarer
+        lit = np.float32(2.0) * shape * np.clip(right, -1, 1)
+        return _add(site.piece, lit[:, :, None] * step), shape
+    return _add(site.piece, shape[:, :, None] * step), shape
+
+
+def _add(piece: Floats, change: Floats) -> Floats:
+    changed: Floats = piece + change
+    return changed
+
+
+def _mix(piece: Floats, other: Floats, share: Floats) -> Floats:
+    mixed: Floats = piece + share[:, :, None].astype(np.float32) * (other - piece)
+    return mixed
+
+
+def _colour(site: Site, rng: np.random.Generator, faintest: float, strongest: float) -> Floats:
+    """A change of colour, of `least` plus so much of what is left to `plain`: as many faint ones as strong ones.
+
+    Away from black and white, where the piece is nearly either.
+    """
+    reach = max(0.0, site.plain - site.least)
+    step = site.least + reach * (faintest + (strongest - faintest) * rng.random() ** 2)
+    level = float(site.piece[int(site.y), int(site.x)].mean())
+    sign = rng.choice([-1, 1])
+    if not 0 <= level + sign * step <= 255:  # noqa: PLR2004 - white
+        sign = 1 if level < 128 else -1  # noqa: PLR2004 - grey
+    tint = np.clip(rng.normal(1, 0.35, 3), 0.2, 1.8) if site.ground.coloured else np.ones(3)
+    return np.asarray(sign * step * tint / tint.max(), np.float32)
+
+
+def _axes(site: Site, rng: np.random.Generator, slimmest: float) -> tuple[Floats, Floats]:
+    """Coordinates of the piece's pixels in half sizes of a defect that is turned at random; its middle is 0, 0."""
+    angle, slim = rng.uniform(0, np.pi), float(np.exp(rng.uniform(0, np.log(slimmest))))
+    y, x = np.ogrid[: site.piece.shape[0], : site.piece.shape[1]]
+    right = (x - site.x) * np.cos(angle) + (y - site.y) * np.sin(angle)
+    down = (y - site.y) * np.cos(angle) - (x - site.x) * np.sin(angle)
+    half_px = site.size_px / 2
+    return (right / half_px).astype(np.float32), (down * slim / half_px).astype(np.float32)
+
+
+def _bar(site: Site, rng: np.random.Generator, slimmest: float) -> Floats:
+    """A rotated rectangle."""
+    right, down = _axes(site, rng, slimmest)
+    return _softened(np.maximum(np.abs(right), np.abs(down)) <= 1)
+
+
+def _spot(site: Site, rng: np.random.Generator, ragged: float) -> Floats:
+    right, down = _axes(site, rng, slimmest=2.0)
+    inside = 1 - np.hypot(right, down) + np.float32(ragged) * _cloud(site, rng)
+    return _softened((inside > 0) & (np.hypot(right, down) < 1.4))  # noqa: PLR2004 - it stays in the piece
+
+
+def _softened(shape: Mask) -> Floats:
+    return np.asarray(cv2.blur(shape.astype(np.float32), (3, 3)), np.float32)
+
+
+def _stroke(site: Site, line: npt.NDArray[np.float64], thick_px: int) -> Floats:
+    shape = np.zeros(site.piece.shape[:2], np.uint8)
+    # 4 bits behind the point, so that the line is as smooth as it was meant.
+    cv2.polylines(shape, [np.round(line * 16).astype(np.int32)], False, 255, thick_px, cv2.LINE_AA, 4)  # noqa: FBT003
+    return shape.astype(np.float32) / np.float32(255)
+
+
+def _cloud(site: Site, rng: np.random.Generator) -> Floats:
+    """Noise of three octaves, about ±1: of values, not of slopes as Perlin's; cheaper, and as ragged."""
+    total = np.zeros(site.piece.shape[:2], np.float32)
+    for octave in range(3):
+        lattice = rng.standard_normal((4 << octave, 4 << octave), np.float32)
+        total += cv2.resize(lattice, site.size, interpolation=cv2.INTER_CUBIC) / (1 << octave)
+    return total
+
+
+def _elsewhere(site: Site, rng: np.random.Generator, zoom: float) -> Floats:
+    """What could lie here if it were another, rotated place of the picture: one nearby, or any on the part."""
+    if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
+        angle = rng.uniform(0, 2 * np.pi)
+        far = site.size_px * rng.uniform(1, 2.5)
+        x = site.columns.start + site.x + far * np.cos(angle)
+        y = site.rows.start + site.y + far * np.sin(angle)
+    else:
+        x, y = site.ground.place(rng)
+    return _taken_from(site, (x, y), rng.uniform(0, 2 * np.pi), zoom)
+
+
+def _taken_from(site: Site, place: tuple[float, float], angle: float, zoom: float) -> Floats:
+    cos, sin = np.cos(angle) / zoom, np.sin(angle) / zoom
+    x, y = place
+    to_picture = np.array(
+        [
+            [cos, -sin, x - cos * site.x + sin * site.y],
+            [sin, cos, y - sin * site.x - cos * site.y],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    taken = cv2.warpAffine(
+        site.picture, to_picture, site.size, flags=flags, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(taken, np.float32)
+
+
+def _surroundings(site: Site, shape: Floats) -> Floats:
+    """The piece, filled in from around the shape (Telea 2004), on a reduced picture: no detail is left."""
+    width, height = site.size
+    scale = min(1.0, INPAINTED_PX / max(width, height))
+    small = max(2, round(width * scale)), max(2, round(height * scale))
+    reduced = cv2.resize(site.piece, small, interpolation=cv2.INTER_AREA)
+    hole = cv2.resize(shape, small, interpolation=cv2.INTER_AREA)
+    known, unknown = reduced.astype(np.uint8), np.ceil(hole - np.float32(0.02)).astype(np.uint8)
+    filled = cv2.inpaint(known, unknown, 3, cv2.INPAINT_TELEA)
+    return np.asarray(cv2.resize(filled, site.size, interpolation=cv2.INTER_LINEAR), np.float32)
