@@ -135,7 +135,9 @@ class Rules(Table):
         0.0, ge=0, description="A part that has failed stays failed until its score is so far under fail_at."
     )
     min_area_px: float = Field(
-        0.0, ge=0, description="Smaller regions, in square frame pixels, are not defects."
+        0.0,
+        ge=0,
+        description="Areas over pass_below that are smaller, in square frame pixels, are not defects.",
     )
     ignore: list[list[Point]] = Field([], description="Polygons in frame pixels where nothing counts.")
     good_labels: list[str] = Field([], description="For classification: the labels that pass.")
@@ -148,7 +150,11 @@ class Check(Table):
     """One look at a part: where, with which model, under which rules."""
 
     name: Segment = Field(description="Name of the check, in every report.")
-    bundle: FilePath = Field(description="Folder of the model bundle.")
+    bundle: FilePath = Field(description="Folder of the model bundle, or of a product's versions.")
+    teachable: bool = Field(
+        default=False,
+        description="May be taught by cmd/teach; until it is, parts are inconclusive, and a missing bundle no error.",
+    )
     roi: Rectangle | None = Field(None, description="The rectangle to look at; none: as taught.")
     polygon: list[Point] = Field([], description="Polygon in frame pixels; nothing outside it counts.")
     rules: Rules = Field(Rules(), description="From scores to a verdict.")
@@ -261,6 +267,19 @@ class JsonlSink(Table):
 SinkConfig = Annotated[MqttSink | JsonlSink, Field(discriminator="type")]
 
 
+class Teaching(Table):
+    """Teaching by commands, without a display."""
+
+    limit_s: float = Field(
+        1800.0,
+        gt=0,
+        description="Nothing done for so long: teaching is given up, and its pictures are removed.",
+    )
+    capture_s: float = Field(5.0, gt=0, le=60, description="How long cmd/teach/capture waits for a picture.")
+    memory_mb: float = Field(3000.0, ge=500, description="Address space that the lesson's process may use.")
+    lesson_s: float = Field(900.0, gt=0, description="A lesson that takes longer is stopped.")
+
+
 class Health(Table):
     """How the daemon watches itself."""
 
@@ -293,6 +312,7 @@ class Config(Table):
     outbox: Outbox = Outbox()
     evidence: Evidence = Evidence()
     sinks: list[SinkConfig] = Field([], description="Where reports go.")
+    teaching: Teaching = Teaching()
     health: Health = Health()
 
 

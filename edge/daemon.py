@@ -1,40 +1,30 @@
 """The composition root: the only place that builds a station's parts and starts their threads."""
 
-import json
 import logging
 import os
-import platform
-import re
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import cv2
 
-from edge import __version__, message, pipeline
-from edge.config import Check as CheckConfig
+from edge import message, pipeline
 from edge.config import Config, FolderSource, SyntheticSource, WatchSource
-from edge.errors import ConfigError
 from edge.health import Health
 from edge.health.board import ClockWatch
 from edge.health.prometheus import serve as serve_metrics
-from edge.judge.rules import check_rules
 from edge.judge.vote import Vote
 from edge.mailbox import Mailbox, WhenFull
 from edge.message import JSON, Report
-from edge.model.bundle import load
-from edge.model.interpreter import DelegateConfig, runtime
-from edge.model.runner import open_model
-from edge.model.verify import verify
+from edge.model.checks import open_inspector
+from edge.model.interpreter import runtime
+from edge.model.untaught import REASON
 from edge.ports import Lane
-from edge.preprocess.quality import QualityGate
-from edge.remote import commands
+from edge.remote import birth, commands, requests
 from edge.remote.announcer import Announcer
 from edge.service import Crew, Systemd, Trouble
 from edge.sinks import open_sink
@@ -43,6 +33,7 @@ from edge.sources import open_source
 from edge.sources.watch import Watch
 from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
+from edge.store.state_folder import writable
 from edge.types import Frame, Inspection, Miss, Sink, Source, Verdict
 
 log = logging.getLogger(__name__)
@@ -59,23 +50,6 @@ STATUS_S = 1.0
 """At least so long between two status messages."""
 PAUSE_S = 0.5
 """Between two attempts to hand rows to a sink that takes none."""
-
-
-def open_check(config: CheckConfig, verified: Path | None) -> pipeline.Check:
-    """Load a check's bundle, prove it in a child process unless `verified` remembers it, and open its model.
-
-    Raises `BundleError`.
-    """
-    bundle = load(config.bundle)
-    verify(bundle, verified)
-    model = open_model(bundle, DelegateConfig.of(config), config.threads)
-    check_rules(config, model.limits, model.labels)
-    return pipeline.Check(config, model)
-
-
-def open_checks(config: Config, verified: Path | None) -> list[pipeline.Check]:
-    """Every check of the recipe. Raises `BundleError`."""
-    return [open_check(check, verified) for check in config.recipe.checks]
 
 
 class Daemon:
@@ -100,8 +74,7 @@ class Daemon:
         self.crew = Crew()
         self.systemd = Systemd()
         state = writable(config.station.state_dir)
-        self.checks = open_checks(config, state / "verified.json")
-        self.gate = QualityGate(self.checks[0].model.quality, config.quality)
+        self.inspector = open_inspector(config, state / "verified.json")
         self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
         self.source: Source = source or open_source(config.source)
         self.sinks: list[Sink] = [open_sink(sink, config.station) for sink in config.sinks]
@@ -167,7 +140,7 @@ class Daemon:
         crew.start("inspect", self._inspect)
         crew.start(
             "prepare",
-            lambda: pipeline.make_ready(self.frames, self.ready, self.gate, self.checks, crew),
+            lambda: pipeline.make_ready(self.frames, self.ready, lambda: self.inspector, crew),
         )
         crew.start(
             "capture",
@@ -186,7 +159,7 @@ class Daemon:
 
     def _inspect(self) -> None:
         limit = self.config.health.max_inference_errors
-        pipeline.inspect(self.ready, self.checks, self.vote, self._accept, self.crew, limit)
+        pipeline.inspect(self.ready, self.vote, self._accept, self.crew, limit)
         self.crew.stop()
 
     def _accept(self, part: Inspection) -> None:
@@ -244,24 +217,7 @@ class Daemon:
     def _handlers(self, broker: Mqtt) -> Mapping[str, commands.Handler]:
         """What this station can be asked."""
         lane = self.lanes[self.sinks.index(broker)]
-
-        def ping(_request: Mapping[str, Any]) -> JSON:
-            return {"status": self.health.status()}
-
-        def replay(request: Mapping[str, Any]) -> JSON:
-            first, last = commands.whole_number(request, "from"), commands.whole_number(request, "to")
-            return {"count": lane.replay(commands.text(request, "epoch"), first, last)}
-
-        def image(request: Mapping[str, Any]) -> JSON:
-            record, name = commands.text(request, "id"), commands.segment(request, "request")
-            path = self.evidence.find(record)
-            if path is None:
-                raise commands.Refused(
-                    f"there is no picture of {record} here any more, or there never was one"
-                )
-            return commands.send_picture(path, name, lambda topic, payload: broker.publish(topic, payload, 1))
-
-        return {"ping": ping, "replay": replay, "image": image}
+        return requests.handlers(self.health.status, lane, self.evidence.find, broker.publish)
 
     # The main thread
 
@@ -300,8 +256,10 @@ class Daemon:
             self._announce_birth()
         for broker in self.brokers:
             self._know(f"sink {broker.name}", broker.trouble)
-        for check in self.checks:
-            self._know(f"check {check.config.name}", check.model.identity.fallback)
+        for check in self.inspector.checks:
+            identity = check.model.identity
+            trouble = f"{REASON} in {check.config.bundle}" if identity is None else identity.fallback
+            self._know(f"check {check.config.name}", trouble)
 
     def _know(self, what: str, reason: str | None, *, fault: bool = False) -> None:
         """Put trouble, or its end, into the station's status."""
@@ -336,25 +294,15 @@ class Daemon:
 
     def _announce_birth(self) -> None:
         self._announced_epoch = self.outbox.epoch
-        identities = [check.model.identity for check in self.checks]
-        models = [message.model_fields(identity) for identity in identities]
-        now = message.timestamp(datetime.now(UTC))
-        info = {
-            "schema": message.INFO,
-            "ts": now,
-            "software": f"edge-inspect {__version__}",
-            "python": platform.python_version(),
-            "runtime": runtime(),
-            "models": models,
-            "camera": self.source.name,
-            "schemas": list(message.SCHEMAS),
-            "epoch": self.outbox.epoch,
-            "capabilities": ["ping", "replay", "image"],
-        }
-        model = {"schema": message.MODEL, "ts": now, "active": models, "previous": [], "pinned": []}
-        # Addresses of cameras may hold a user's name and password.
-        settings = json.loads(re.sub(r"(?<=://)[^/@\s\"]+@", "", self.config.model_dump_json()))
-        self.announcer.birth(info, model, {"schema": message.CONFIG, "ts": now, "config": settings})
+        identities = [check.model.identity for check in self.inspector.checks]
+        known = birth.Station(
+            [identity for identity in identities if identity is not None],
+            runtime(),
+            self.source.name,
+            self.outbox.epoch,
+            ["ping", "replay", "image"],
+        )
+        self.announcer.birth(*birth.birth(self.config, known))
         self.health.insecure = any(broker.insecure for broker in self.brokers)
 
     def _telemetry(self) -> dict[str, Any]:
@@ -390,20 +338,6 @@ def _step_back() -> None:
     """
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
-
-
-def writable(folder: Path) -> Path:
-    """The state folder, made if need be. Raises `ConfigError` where nothing can be written there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as err:
-        raise ConfigError(
-            f"station.state_dir: {folder}: {err.strerror or err}; name a folder that this user may write to"
-        ) from err
-    return folder
 
 
 def _mailbox_for(config: Config) -> Mailbox[Frame | Miss]:

@@ -6,6 +6,7 @@
     ├── DeviceError     69  a camera, delegate or disk cannot be used: systemd restarts
     ├── CaptureError     –  this frame could not be taken
     ├── InferenceError   –  this part could not be judged
+    │   └── NotTaughtError –  … because nothing is taught yet
     └── DeliveryError    –  this record could not be handed over; it is kept and offered again
 
 The text of an error is for the person at the machine: what, where, and what to do. Anything else that
@@ -50,6 +51,10 @@ class CaptureError(EdgeError):
 
 class InferenceError(EdgeError):
     """The model could not judge this part."""
+
+
+class NotTaughtError(InferenceError):
+    """There is no model yet that could judge: the part is inconclusive, and nothing is broken."""
 
 
 class DeliveryError(EdgeError):

@@ -14,7 +14,7 @@ from time import monotonic_ns
 from typing import TypeVar
 
 from edge.config import Check as CheckConfig
-from edge.errors import CaptureError, DeliveryError, DeviceError, InferenceError
+from edge.errors import CaptureError, DeliveryError, DeviceError, InferenceError, NotTaughtError
 from edge.judge.rules import judge
 from edge.judge.vote import Vote, worst
 from edge.mailbox import Closed, Mailbox
@@ -59,10 +59,22 @@ class Check:
 
 
 @dataclass(frozen=True, eq=False)
+class Inspector:
+    """What looks at a frame: the quality gate, then the checks. It is exchanged as a whole, between two frames."""
+
+    gate: QualityGate
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Ready:
-    """A frame that waits for its inference. One view for each check, or why there is none."""
+    """A frame that waits for its inference. One view for each check, or why there is none.
+
+    `checks` are those that it was prepared for: another model would not understand the views.
+    """
 
     frame: Frame | Miss
+    checks: tuple[Check, ...]
     unfit: tuple[str, ...] = ()
     views: tuple[Prepared | InferenceError, ...] = ()
     stage_ms: Mapping[str, float] = field(default_factory=dict)
@@ -95,34 +107,37 @@ def capture(
 def make_ready(
     frames: Mailbox[Frame | Miss],
     ready: Mailbox[Ready],
-    gate: QualityGate,
-    checks: Sequence[Check],
+    inspector: Callable[[], Inspector],
     crew: Crew,
 ) -> None:
-    """Everything before the inference; it overlaps the inference of the frame before."""
+    """Everything before the inference; it overlaps the inference of the frame before.
+
+    `inspector` is asked before each frame: what it gives then goes with the frame to its verdict.
+    """
     for frame in _each(frames, "prepare", crew):
-        ready.put(prepare_frame(frame, gate, checks))
+        now = inspector()
+        ready.put(prepare_frame(frame, now.gate, now.checks))
     ready.close()
 
 
 def prepare_frame(frame: Frame | Miss, gate: QualityGate, checks: Sequence[Check]) -> Ready:
     """Is the picture fit to be judged, and what do the models get to see?"""
+    checks = tuple(checks)
     if isinstance(frame, Miss):
-        return Ready(frame)
+        return Ready(frame, checks)
     stopwatch = Stopwatch()
     pyramid = Pyramid(frame.image)
     unfit = gate.examine(frame, pyramid)
     stopwatch.lap("quality")
     if unfit:
-        return Ready(frame, unfit, stage_ms=stopwatch.laps_ms)
+        return Ready(frame, checks, unfit, stage_ms=stopwatch.laps_ms)
     views = tuple(_view(pyramid, check) for check in checks)
     stopwatch.lap("preprocess")
-    return Ready(frame, (), views, stopwatch.laps_ms)
+    return Ready(frame, checks, (), views, stopwatch.laps_ms)
 
 
 def inspect(
     ready: Mailbox[Ready],
-    checks: Sequence[Check],
     vote: Vote,
     accept: Callable[[Inspection], None],
     crew: Crew,
@@ -130,10 +145,10 @@ def inspect(
 ) -> None:
     """From frames that are ready to parts that are judged."""
     for item in _each(ready, "inspect", crew):
-        part = vote.add(judge_frame(item, checks))
+        part = vote.add(judge_frame(item))
         if part is not None:
             accept(part)
-        for check in checks:
+        for check in item.checks:
             if check.faults >= max_errors:
                 fall_back(check)
     part = vote.flush()
@@ -141,7 +156,7 @@ def inspect(
         accept(part)
 
 
-def judge_frame(ready: Ready, checks: Sequence[Check]) -> Inspection:
+def judge_frame(ready: Ready) -> Inspection:
     """Judge one frame. One that cannot be judged says why, and never passes."""
     frame = ready.frame
     if isinstance(frame, Miss):
@@ -149,7 +164,7 @@ def judge_frame(ready: Ready, checks: Sequence[Check]) -> Inspection:
     if ready.unfit:
         return Inspection(frame, (), Decision(Verdict.INCONCLUSIVE, ready.unfit), ready.stage_ms)
     findings = tuple(
-        judge_view(view, check, frame.part_id) for view, check in zip(ready.views, checks, strict=True)
+        judge_view(view, check, frame.part_id) for view, check in zip(ready.views, ready.checks, strict=True)
     )
     stage_ms = dict(ready.stage_ms)
     for finding in findings:
@@ -172,6 +187,8 @@ def judge_view(view: Prepared | InferenceError, check: Check, part_id: str | Non
         prediction = check.model.decode(outputs, view)
         decision = judge(prediction, check.model.limits, check.config.rules, was_failing=was_failing)
         stopwatch.lap("judge")
+    except NotTaughtError as err:
+        decision = Decision(Verdict.INCONCLUSIVE, (f"check {check.config.name}: {err}",))
     except InferenceError as err:
         decision = Decision(Verdict.ERROR, (f"check {check.config.name}: not judged: {err}",))
     check.failing, check.part_id = decision.verdict is Verdict.FAIL, part_id
@@ -182,7 +199,8 @@ def judge_view(view: Prepared | InferenceError, check: Check, part_id: str | Non
 def fall_back(check: Check) -> None:
     """Go on without the delegate that keeps failing; where there is none, raise `DeviceError`."""
     reason = f"the model failed {check.faults} times in a row"
-    if check.model.identity.delegate == "cpu":
+    identity = check.model.identity
+    if identity is None or identity.delegate == "cpu":
         raise DeviceError(f"check {check.config.name}: {reason}")
     check.model.fall_back(reason)
     check.faults = 0

@@ -29,12 +29,12 @@ class Model(Protocol):
         ...
 
     @property
-    def identity(self) -> ModelIdentity:
-        """Which model it is, and on what it runs now."""
+    def identity(self) -> ModelIdentity | None:
+        """Which model it is, and on what it runs now; None while nothing is taught."""
         ...
 
     def run(self, prepared: Prepared) -> Any:
-        """The model's outputs. Raises `InferenceError`."""
+        """The model's outputs. Raises `InferenceError`, and `NotTaughtError` where there is no model yet."""
         ...
 
     def decode(self, outputs: Any, prepared: Prepared) -> Prediction:

@@ -61,7 +61,7 @@ def gate(image: Image = NOISE) -> QualityGate:
 
 
 def judged(frame: Frame | Miss, *checks: Check) -> Inspection:
-    return judge_frame(prepare_frame(frame, gate(), checks), checks)
+    return judge_frame(prepare_frame(frame, gate(), checks))
 
 
 def fails(error: Exception) -> Callable[[], Any]:
@@ -132,7 +132,7 @@ def test_a_frozen_camera_passes_nothing_after_its_last_picture() -> None:
     checks = [a_check(ModelDouble())]
     watching = gate()
     verdicts = [
-        judge_frame(prepare_frame(a_frame(), watching, checks), checks).decision.verdict for _ in range(4)
+        judge_frame(prepare_frame(a_frame(), watching, checks)).decision.verdict for _ in range(4)
     ]
     assert verdicts == [Verdict.PASS, *[Verdict.INCONCLUSIVE] * 3]
 
@@ -150,7 +150,7 @@ def test_parts_that_come_too_fast_are_errors_in_their_place_in_the_line() -> Non
     frames.close()
     check = a_check(ModelDouble())
     parts = [judge_frame(prepare_frame(frames.get(), QualityGate(QualityLimits(), config.Quality(enabled=False)),
-                                       [check]), [check]) for _ in range(5)]  # fmt: skip
+                                       [check])) for _ in range(5)]  # fmt: skip
     assert [part.frame.part_id for part in parts] == ["P0", "P1", "P2", "P3", "P4"]
     assert [part.decision.verdict for part in parts] == [Verdict.PASS] * 2 + [Verdict.ERROR] * 3
     assert frames.dropped == 3
@@ -164,7 +164,7 @@ def line_of(model: ModelDouble, parts: int, max_errors: int) -> tuple[list[Inspe
             frozen_after=0)), [check]))  # fmt: skip
     ready.close()
     judged_parts: list[Inspection] = []
-    inspect(ready, [check], Vote(1, 1), judged_parts.append, Crew(), max_errors)
+    inspect(ready, Vote(1, 1), judged_parts.append, Crew(), max_errors)
     return judged_parts, check
 
 
@@ -189,7 +189,7 @@ def test_a_bug_in_the_model_reports_nothing_and_ends_the_crew_with_70() -> None:
     ready.put(prepare_frame(a_frame(), gate(), [check]))
     crew = Crew()
     accepted: list[Inspection] = []
-    crew.start("inspect", lambda: inspect(ready, [check], Vote(1, 1), accepted.append, crew, 5))
+    crew.start("inspect", lambda: inspect(ready, Vote(1, 1), accepted.append, crew, 5))
     assert crew.stopping.wait(10)
     assert crew.exit_code == 70
     assert accepted == []

@@ -7,7 +7,7 @@ import tiny_bundle
 import tiny_model
 
 from edge.config import Check, Quality, Rectangle
-from edge.daemon import open_check
+from edge.model.checks import open_check
 from edge.errors import BundleError, InferenceError
 from edge.model.bundle import load
 from edge.model.golden import replay, score
@@ -61,7 +61,7 @@ def test_a_check_looks_where_its_model_was_taught_to_unless_it_says_where(
     check = open_check(Check(name="surface", bundle=tmp_path / "part", roi=own), verified=None)
     picture = np.random.default_rng(0).integers(0, 255, (64, 128, 3), np.uint8)
     gate = QualityGate(check.model.quality, Quality(enabled=False))
-    finding = judge_frame(prepare_frame(parts.frame(picture), gate, [check]), [check]).findings[0]
+    finding = judge_frame(prepare_frame(parts.frame(picture), gate, [check])).findings[0]
     assert isinstance(finding.prediction, Anomaly)
     assert finding.prediction.box == seen
 

@@ -160,7 +160,7 @@ class Chunks:
 
     def _measure(self) -> None:
         """Milliseconds of the bare backbone and of the model with its head, in turn, on one prepared frame."""
-        model = self.daemon.checks[0].model
+        model = self.daemon.inspector.checks[0].model
         prepared = prepare(self.source.sample, model.spec)
         backbone = model._interpreter  # type: ignore[attr-defined]  # noqa: SLF001 - the same one, to spare memory
         self.backbone_ms.append([])

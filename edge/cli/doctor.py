@@ -102,7 +102,7 @@ def _machine() -> Iterator[Line]:
 
 
 def _station(path: Path) -> Iterator[Line]:
-    from edge.daemon import open_checks
+    from edge.model.checks import open_checks
 
     try:
         config = settings.load(path)
@@ -113,7 +113,13 @@ def _station(path: Path) -> Iterator[Line]:
     yield from _state_folder(config)
     try:
         for check in open_checks(config, verified=None):
-            yield Line("ok", "bundle", f"{check.config.bundle}: {check.model.identity.delegate}")
+            identity = check.model.identity
+            if identity is None:
+                yield Line(
+                    "warn", "bundle", f"{check.config.bundle}: nothing is taught yet", "cmd/teach/start"
+                )
+            else:
+                yield Line("ok", "bundle", f"{check.config.bundle}: {identity.delegate}")
     except EdgeError as err:
         yield Line("fail", "bundle", str(err), "copy or teach the bundle again")
     for sink in config.sinks:
@@ -122,7 +128,7 @@ def _station(path: Path) -> Iterator[Line]:
 
 
 def _state_folder(config: settings.Config) -> Iterator[Line]:
-    from edge.daemon import writable
+    from edge.store.state_folder import writable
 
     try:
         folder = writable(config.station.state_dir)

@@ -33,11 +33,14 @@ def run(config: ConfigFile, *, verbose: Annotated[bool, typer.Option(help="Log m
 
 def check(config: ConfigFile) -> None:
     """Check a station's settings and its bundles; nothing is started."""
-    from edge.daemon import open_checks
+    from edge.model.checks import open_checks
 
     checked = settings.load(config)
     for item in open_checks(checked, verified=None):
         identity = item.model.identity
+        if identity is None:
+            typer.echo(f"check {item.config.name}: nothing is taught yet in {item.config.bundle}")
+            continue
         fallback = f" (fell back: {identity.fallback})" if identity.fallback else ""
         typer.echo(
             f"check {item.config.name}: {identity.name} version {identity.version}, "

@@ -1,0 +1,44 @@
+"""A check whose product nobody has taught yet: it judges nothing, and says so of every part."""
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from edge.errors import NotTaughtError
+from edge.judge.rules import Limits
+from edge.model.manifest import MANIFEST
+from edge.model.versions import ACTIVE
+from edge.preprocess.quality import QualityLimits
+from edge.preprocess.tensor import InputSpec, Prepared
+
+REASON = "nothing is taught yet"
+SMALLEST = InputSpec(width=32, height=32)
+"""What is prepared in vain: as little as may be, and a region outside the frame is still an error."""
+
+
+class Untaught:
+    """Takes the place of a model. Every part is inconclusive, whatever it shows. Any thread."""
+
+    spec = SMALLEST
+    limits = Limits(pass_below=0.0)
+    quality = QualityLimits()
+    labels: tuple[str, ...] = ()
+    identity = None
+
+    def run(self, _prepared: Prepared) -> NoReturn:
+        """Raises `NotTaughtError`."""
+        raise NotTaughtError(REASON)
+
+    def decode(self, _outputs: Any, _prepared: Prepared) -> NoReturn:
+        """Raises `NotTaughtError`."""
+        raise NotTaughtError(REASON)
+
+    def fall_back(self, _reason: str) -> None:
+        """There is nothing to fall back from."""
+
+
+def is_taught(folder: Path) -> bool:
+    """Whether there is something to load: a bundle, or a shelf that has, or should have, an active one.
+
+    A shelf that is damaged counts as taught: loading it then says what is wrong.
+    """
+    return (folder / MANIFEST).exists() or (folder / ACTIVE).exists()

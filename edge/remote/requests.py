@@ -1,0 +1,41 @@
+"""What every station can be asked: its status, records again, and the picture of a part."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge.message import JSON
+from edge.remote.commands import Handler, Refused, segment, send_picture, text, whole_number
+
+
+class Lane(Protocol):
+    """A sink's place in the outbox, as far as it can deliver again."""
+
+    def replay(self, epoch: str, first: int, last: int) -> int:
+        """Deliver records again; says how many."""
+        ...
+
+
+def handlers(
+    status: Callable[[], JSON],
+    lane: Lane,
+    find: Callable[[str], Path | None],
+    publish: Callable[[str, bytes, int], bool],
+) -> dict[str, Handler]:
+    """The commands that need no state of their own. `find` knows where the picture of a record is."""
+
+    def ping(_request: Mapping[str, Any]) -> JSON:
+        return {"status": status()}
+
+    def replay(request: Mapping[str, Any]) -> JSON:
+        first, last = whole_number(request, "from"), whole_number(request, "to")
+        return {"count": lane.replay(text(request, "epoch"), first, last)}
+
+    def image(request: Mapping[str, Any]) -> JSON:
+        record, name = text(request, "id"), segment(request, "request")
+        path = find(record)
+        if path is None:
+            raise Refused(f"there is no picture of {record} here any more, or there never was one")
+        return send_picture(path, name, lambda topic, payload: publish(topic, payload, 1))
+
+    return {"ping": ping, "replay": replay, "image": image}
