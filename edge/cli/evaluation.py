@@ -1,5 +1,6 @@
 """The figures of `edge eval`: what a bundle's verdicts and scores are worth against labels."""
 
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,21 @@ class Evaluation:
 
 
 def mask_of(picture: Path, folder: Path) -> Path:
-    """The mask of a picture: `NAME.*` or `NAME_mask.*`, in the folder or the folders below it."""
-    wanted = {picture.stem, f"{picture.stem}_mask"}
-    found = [file for file in folder.rglob("*") if file.stem in wanted and file.is_file()]
-    same_folder = [file for file in found if file.parent.name == picture.parent.name] or found
-    if not same_folder:
-        raise ConfigError(f"{folder}: holds no mask for {picture.name}; expected {picture.stem}_mask.png")
-    return same_folder[0]
+    """The mask of a picture: `NAME_mask.*` or `NAME.*`, in the folder or the folders below it.
+
+    Masks may lie beside the pictures. Of several, the one in a folder with the name of the picture's is meant.
+    Raises `ConfigError` where there is none.
+    """
+    for name in (f"{picture.stem}_mask", picture.stem):
+        found = [
+            file
+            for file in folder.rglob(f"{escape(name)}.*")
+            if file.is_file() and not file.samefile(picture)
+        ]
+        same_folder = [file for file in found if file.parent.name == picture.parent.name] or found
+        if same_folder:
+            return same_folder[0]
+    raise ConfigError(f"{folder}: holds no mask for {picture.name}; expected {picture.stem}_mask.png")
 
 
 def read_mask(path: Path, width: int, height: int) -> Mask:
