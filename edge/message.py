@@ -193,6 +193,7 @@ def _check(finding: Finding) -> dict[str, Any]:
                 "box": [round(edge, 1) for edge in region.box],
                 "area_px": round(region.area_px, 1),
                 "peak": _rounded(region.peak),
+                "peak_at": [round(place, 1) for place in region.peak_at],
             }
             for region in decision.regions
         ],

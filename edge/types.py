@@ -140,11 +140,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Region:
-    """A connected area of an anomaly map at or above the limit, in frame pixels; `peak` is its highest score."""
+    """A connected area of an anomaly map at or above the limit, in frame pixels.
+
+    `peak` is its highest score, and `peak_at` (x, y) the middle of the cell that has it.
+    """
 
     box: Box
     area_px: float
     peak: float
+    peak_at: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,7 @@ def part(
         (top, left), (bottom, right) = over.min(axis=0), over.max(axis=0) + 1
         cell_x, cell_y = width / columns, height / rows
         box = Box(left * cell_x, top * cell_y, right * cell_x, bottom * cell_y)
-        regions = (Region(box, box.area, float(scores.max())),)
+        regions = (Region(box, box.area, float(scores.max()), (box.x_min, box.y_min)),)
     decision = Decision(verdict, (), float(np.nanmax(scores)), None, regions)
     prediction = Anomaly(scores, np.ones(scores.shape, bool), Box(0, 0, width, height))
     return judged(taken, decision, prediction)

@@ -96,7 +96,9 @@ def a_frame() -> Frame:
 
 
 def a_decision(verdict: Verdict) -> Decision:
-    return Decision(verdict, ("because",), np.float32(1.5), "scratch", (Region(Box(0, 0, 4, 4), 16.0, 2.0),))  # type: ignore[arg-type]
+    return Decision(
+        verdict, ("because",), np.float32(1.5), "scratch", (Region(Box(0, 0, 4, 4), 16.0, 2.0, (1.0, 3.0)),)
+    )  # type: ignore[arg-type]
 
 
 def a_report(verdict: Verdict) -> JSON:

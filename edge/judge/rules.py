@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.config import Check, Rules
 from edge.errors import ConfigError
-from edge.judge.anomaly import counted, regions, score
+from edge.judge.anomaly import counted, regions, score, without_specks
 from edge.types import Anomaly, Classification, Decision, Prediction, Verdict
 
 SUM_TOLERANCE = 0.05
@@ -55,19 +55,22 @@ def _judge_anomaly(anomaly: Anomaly, limits: Limits, rules: Rules, *, was_failin
     counts = counted(anomaly, rules.ignore)
     if not counts.any():
         return _error("roi, polygon and ignore leave no cell of the anomaly map; correct them")
+    cell_px = anomaly.box.area / scores.size
+    if rules.min_area_px > counts.sum() * cell_px:
+        return _error("min_area_px is more than all that is looked at; lower it")
     fail_at = rules.fail_at - (rules.hysteresis if was_failing else 0.0)
+    pass_below = limits.pass_below if rules.pass_below is None else rules.pass_below
     found = score(scores[counts])
     notes: tuple[str, ...] = ()
+    if rules.min_area_px > 0 and found >= (level := min(pass_below, fail_at)):
+        # At the lower limit, where a region is at its largest: what is in doubt around a defect is not a speck.
+        lowered = without_specks(scores, counts, level, rules.min_area_px / cell_px)
+        if lowered is not scores:
+            notes = (f"areas under {rules.min_area_px:g} px² do not count as defects (min_area_px)",)
+            scores, found = lowered, score(lowered[counts])
     if found >= fail_at:
-        defects = regions(scores, counts & (scores >= fail_at), anomaly.box, rules.min_area_px)
-        if defects:
-            return Decision(Verdict.FAIL, (_why_failed(found, fail_at, rules),), found, regions=defects)
-        counts = counts & (scores < fail_at)
-        if not counts.any():
-            return _error("all that is left is smaller than min_area_px; correct it")
-        notes = (f"regions under {rules.min_area_px:g} px² are left out (min_area_px)",)
-        found = score(scores[counts])
-    pass_below = limits.pass_below if rules.pass_below is None else rules.pass_below
+        reasons = (_why_failed(found, fail_at, rules), *notes)
+        return Decision(Verdict.FAIL, reasons, found, regions=regions(scores, counts, anomaly.box, fail_at))
     if found < pass_below:
         return Decision(Verdict.PASS, notes, found)
     doubt = f"score {found:.3f} lies between {pass_below:.3f} (pass) and {rules.fail_at:.3f} (fail)"

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from edge.judge.surface import smooth
 from edge.store.lettering import DARK, GREY, PALE, badge, font, printable, shortened
-from edge.types import Anomaly, Box, Frame, Image, Inspection, Map, Miss, Prediction
+from edge.types import Anomaly, Box, Frame, Image, Inspection, Map, Miss
 
 LONGEST_PX = 960
 MAP_QUALITY = 85
@@ -23,6 +24,8 @@ CAPTION_PX = 40
 SHOWN_FROM = 0.6
 """Share of the limit under which nothing is drawn: every good part has some."""
 LEVELS_PER_LIMIT = 128
+MARGIN_PX = 8
+"""Between the line at the limit and the corners around it."""
 Levels = npt.NDArray[np.uint8]
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
@@ -46,7 +49,7 @@ def overlay(inspection: Inspection, fail_at: Mapping[str, float], longest_px: in
             draw_heat(picture, finding.prediction, scale, fail_at.get(finding.check, 1.0))
     for finding in inspection.findings:
         for region in finding.decision.regions:
-            draw_corners(picture, region.box, scale, 6 + round(_cell_px(finding.prediction) * scale / 3))
+            draw_corners(picture, region.box, scale, MARGIN_PX)
     picture = _widened(picture)
     return np.vstack([picture, caption(inspection, picture.shape[1])])
 
@@ -100,13 +103,13 @@ def draw_heat(picture: Image, anomaly: Anomaly, scale: float, limit: float) -> N
         return
     levels = _levels(anomaly.anomaly_map, limit)
     levels[~anomaly.valid] = 0
-    smooth = _enlarged(levels, (x_max - x_min, y_max - y_min))
-    warm = cv2.threshold(smooth, SHOWN_FROM * LEVELS_PER_LIMIT, 255, cv2.THRESH_BINARY)[1]
+    surface = smooth(levels, (x_max - x_min, y_max - y_min))
+    warm = cv2.threshold(surface, SHOWN_FROM * LEVELS_PER_LIMIT, 255, cv2.THRESH_BINARY)[1]
     # Most of a part is cold: blending only what is warm takes a tenth of the time.
     left, top, width, height = cv2.boundingRect(warm)
     if not width:
         return
-    warmest = smooth[top : top + height, left : left + width]
+    warmest = surface[top : top + height, left : left + width]
     x, y = x_min + left, y_min + top
     area = picture[y : y + height, x : x + width]
     ink, remains = _palette()
@@ -180,13 +183,6 @@ def colours_of(scores: Map) -> Image:
     return np.asarray(cv2.applyColorMap(_levels(scores, 1.0), _palette()[0]), np.uint8)
 
 
-def _enlarged(levels: Levels, size: tuple[int, int]) -> Levels:
-    """A smooth surface through the cells: nowhere higher than the cells around, as bicubic alone would be."""
-    surface = cv2.resize(levels, size, interpolation=cv2.INTER_CUBIC)
-    ceiling = cv2.resize(cv2.dilate(levels, np.ones((3, 3), np.uint8)), size, interpolation=cv2.INTER_NEAREST)
-    return np.asarray(cv2.min(surface, ceiling), np.uint8)
-
-
 @cache
 def _palette() -> tuple[Image, Image]:
     """For each level: the colour times its opacity, and what is left of the picture (255 is all); 256×1×3."""
@@ -211,13 +207,6 @@ def _reduced(frame: Frame, longest_px: int) -> tuple[Image, float]:
     if scale == 1.0:
         return frame.image.copy(), scale
     return scaled(frame.image, scale), scale
-
-
-def _cell_px(prediction: Prediction | None) -> float:
-    """The width of a map's cell: the line at the limit runs up to half of it outside the cells that are over."""
-    if not isinstance(prediction, Anomaly):
-        return 0.0
-    return prediction.box.width / float(prediction.anomaly_map.shape[1])
 
 
 def _widened(picture: Image) -> Image:
