@@ -33,7 +33,11 @@ def open_detector(method: Method, arrays: Arrays, name: str, cells: int, channel
             from edge.model.detectors.gaussian import Gaussian
 
             return Gaussian(arrays, name, cells, channels)
-        case "position_gaussian" | "one_class_svm" | "autoencoder":
+        case "position_gaussian":
+            from edge.model.detectors.position_gaussian import PositionGaussian
+
+            return PositionGaussian(arrays, name, cells, channels)
+        case "one_class_svm" | "autoencoder":
             raise BundleError(
                 f"{name}: the method {method} is not known to this version; install a newer one"
             )

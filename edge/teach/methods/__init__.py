@@ -6,10 +6,10 @@ import numpy as np
 
 from edge.model.arrays import Arrays, Floats
 from edge.model.methods import Method
-from edge.teach.methods import gaussian, memory_bank
+from edge.teach.methods import gaussian, memory_bank, position_gaussian
 
 Fit = Callable[[Floats, int, np.random.Generator], Arrays]
-"""fit(cells, budget_bytes, rng): `cells` are pictures×cells×channels, real features.
+"""fit(cells, budget_bytes, rng): `cells` are pictures×rows×columns×channels, real features.
 
 The same cells and the same generator give the same arrays, which take `budget_bytes` at most where that is enough
 for the least that the method needs. Any thread.
@@ -18,4 +18,5 @@ for the least that the method needs. Any thread.
 FITS: dict[Method, Fit] = {
     "memory_bank": memory_bank.fit,
     "gaussian": gaussian.fit,
+    "position_gaussian": position_gaussian.fit,
 }
