@@ -136,19 +136,13 @@ def test_a_bundle_in_memory_must_have_all_its_files(folder: Path) -> None:
         assemble(FOLDER, bundle.source, {"model.tflite": bundle.files["model.tflite"]})
 
 
-def test_a_bundle_that_exists_is_not_replaced_by_accident(folder: Path) -> None:
+def test_a_bundle_that_exists_is_never_replaced(folder: Path) -> None:
     bundle = load(folder)
-    with pytest.raises(
-        BundleError, match="exists already; choose another folder, or replace it with --force"
-    ):
+    with pytest.raises(BundleError, match="exists already; choose another folder"):
         write(folder, bundle.manifest, bundle.files)
 
 
-def test_a_bundle_is_replaced_when_that_is_wanted(folder: Path) -> None:
-    bundle = load(folder)
-    renamed = bundle.manifest.model_copy(update={"name": "other"})
-    write(folder, renamed, bundle.files, force=True)
-    assert load(folder).manifest.name == "other"
+def test_a_new_bundle_leaves_nothing_else_beside_it(folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["part"]
 
 

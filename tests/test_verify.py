@@ -31,8 +31,8 @@ def with_golden(folder: Path, score: float, content: bytes | None = None) -> Pat
     files = {**bundle.files, "red.png": red.read_bytes() if content is None else content}
     golden = [Golden(file="red.png", score=score)]
     manifest = bundle.manifest.model_copy(update={"files": described(files), "golden": golden})
-    write(folder, manifest, files, force=True)
-    return folder
+    write(folder.with_name("golden"), manifest, files)
+    return folder.with_name("golden")
 
 
 def flipped(folder: Path, bit: int) -> Path:
@@ -41,8 +41,8 @@ def flipped(folder: Path, bit: int) -> Path:
     content = bytearray(bundle.files["model.tflite"])
     content[bit // 8 % len(content)] ^= 1 << bit % 8
     files = {**bundle.files, "model.tflite": bytes(content)}
-    write(folder, bundle.manifest.model_copy(update={"files": described(files)}), files, force=True)
-    return folder
+    write(folder.with_name("flipped"), bundle.manifest.model_copy(update={"files": described(files)}), files)
+    return folder.with_name("flipped")
 
 
 def test_a_sound_bundle_is_accepted(folder: Path) -> None:

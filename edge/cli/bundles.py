@@ -23,7 +23,7 @@ BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of 
 def teach(
     name: Annotated[str, typer.Argument(help="Name of the product.")],
     good: Annotated[Path, typer.Option(help="A folder with pictures of good parts.")],
-    out: Annotated[Path, typer.Option(help="The bundle's folder; it must not exist.")],
+    out: Annotated[Path, typer.Option(help="The product's shelf; gets a next version.")],
     *,
     roi: Annotated[
         str | None,
@@ -32,7 +32,6 @@ def teach(
     tiles: Annotated[
         int, typer.Option(metavar="N", help="Look closer, in N×N tiles: for small defects. 1 to 4.")
     ] = 1,
-    force: Annotated[bool, typer.Option("--force", help="Replace the bundle if there is one.")] = False,
 ) -> None:
     """Teach a product from pictures of good parts: makes a bundle that `edge run` takes."""
     from edge.cli.progress import bar
@@ -40,9 +39,7 @@ def teach(
 
     area = rectangle(roi) if roi is not None else None
     with bar() as progress:
-        taught = give_lesson(
-            name, pictures_in(good), out, roi=area, tiles=tiles, progress=progress, force=force
-        )
+        taught = give_lesson(name, pictures_in(good), out, roi=area, tiles=tiles, progress=progress)
     for line in taught.summary():
         typer.echo(line)
 
@@ -124,7 +121,7 @@ def pictures_in(path: Path) -> list[Path]:
 def open_bundle(folder: Path) -> "Check":
     """A bundle as the one check of a recipe, under the rules it was taught with."""
     from edge.config import Check as CheckConfig
-    from edge.daemon import open_check
+    from edge.model.checks import open_check
 
     return open_check(CheckConfig(name="check", bundle=folder), verified=None)
 
@@ -149,7 +146,7 @@ def inspections(check: "Check", paths: list[Path]) -> Iterator[tuple[Path, "Insp
             )
         except CaptureError as err:
             frame = missed("files", number, str(err), path.stem)
-        yield path, judge_frame(prepare_frame(frame, gate, [check]), [check])
+        yield path, judge_frame(prepare_frame(frame, gate, [check]))
 
 
 def summary(path: Path, part: "Inspection") -> dict[str, Any]:

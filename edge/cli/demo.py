@@ -34,9 +34,10 @@ def demo(
     labels = unpack_cells(folder)
     bundle = folder / "bundle"
     if not is_sound(bundle):
+        shutil.rmtree(bundle, ignore_errors=True)
         with bar() as progress:
             pictures = sorted((folder / "teach").glob("*.png"))
-            taught = teach("cells", pictures, bundle, progress=progress, force=True)
+            taught = teach("cells", pictures, bundle, progress=progress)
         for line in taught.summary():
             typer.echo(line)
     line_up(folder, labels, parts)

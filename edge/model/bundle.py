@@ -1,15 +1,14 @@
 """A bundle, the folder that a model comes in: its bytes are read once, checked, and those bytes are used."""
 
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.durable import write_folder
 from edge.errors import BundleError
 from edge.model.manifest import MANIFEST, File, Manifest, text
+from edge.model.versions import resolve
 from edge.table import read_table
 
 MAX_MANIFEST_BYTES = 1024 * 1024
@@ -36,10 +35,11 @@ class Bundle:
 
 
 def load(folder: Path) -> Bundle:
-    """Read a bundle and check every byte of it. Raises `BundleError` that names the file, and the key.
+    """Read a bundle, of a shelf the active one, and check every byte of it.
 
-    Nothing of it is run: see `verify` for that.
+    Nothing of it is run: see `verify` for that. Raises `BundleError` that names the file, and the key.
     """
+    folder = resolve(folder)
     if not folder.is_dir():
         raise BundleError(
             f"{folder}: there is no such bundle; teach one with 'edge teach', or copy its folder here"
@@ -72,27 +72,16 @@ def described(files: Mapping[str, bytes]) -> dict[str, File]:
     }
 
 
-def write(folder: Path, manifest: Manifest, files: Mapping[str, bytes], *, force: bool = False) -> Bundle:
-    """Put a bundle on the disk: all of it or, whatever happens, nothing.
+def write(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    """Put a bundle on the disk, in a folder that is not there yet: all of it or, whatever happens, nothing.
 
-    A folder that exists is replaced only with `force`. Raises `BundleError`.
+    Raises `BundleError`.
     """
     bundle = assemble(folder, text(manifest).encode(), files)
-    if folder.exists() and not force:
-        raise BundleError(f"{folder}: exists already; choose another folder, or replace it with --force")
+    if folder.exists():
+        raise BundleError(f"{folder}: exists already; choose another folder")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside its place, so that the last step is one rename.
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            for name, content in {**bundle.files, MANIFEST: bundle.source}.items():
-                _write_durably(fresh / name, content)
-            fresh.chmod(0o755)
-            _sync(fresh)
-            _replace(fresh, folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-        _sync(folder.parent)
+        write_folder(folder, {**bundle.files, MANIFEST: bundle.source})
     except OSError as err:
         raise BundleError(f"{folder}: cannot be written: {err.strerror or err}") from err
     return bundle
@@ -145,33 +134,3 @@ def _read(path: Path, most_bytes: int) -> bytes:
     if len(content) > most_bytes:
         raise BundleError(f"{path}: is longer than {most_bytes} bytes; copy the bundle again")
     return content
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """Make the folder's list of names durable."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _replace(fresh: Path, folder: Path) -> None:
-    """Put `fresh` in the place of `folder`. The old one steps aside: none can be renamed over a full folder."""
-    old = fresh.with_name(f"{fresh.name}-old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from edge.durable import replace_file
 from edge.errors import BundleError
 from edge.model import golden
 from edge.model.bundle import Bundle
@@ -91,12 +92,7 @@ def _remember(cache: Path, proven: str) -> None:
     """Add to the file at once or not at all. Where that fails, the next start takes longer, and no more."""
     others = [line for line in _remembered(cache) if line != proven]
     content = json.dumps({"proven": [*others[1 - MOST_REMEMBERED :], proven]}, indent=1)
-    fresh = cache.with_suffix(".new")
     try:
-        with fresh.open("w") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(cache)
+        replace_file(cache, content.encode())
     except OSError as err:
         log.warning("%s: cannot be written, so the next start takes longer: %s", cache, err.strerror or err)

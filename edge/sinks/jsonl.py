@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from edge.config import JsonlSink
+from edge.durable import sync_folder
 from edge.errors import DeliveryError
 from edge.types import Receipt, Row
 

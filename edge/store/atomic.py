@@ -1,12 +1,11 @@
-"""Files that appear whole or not at all, also after a power cut."""
+"""Several files of one folder that appear together, in order, each whole or not at all."""
 
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-UNFINISHED = ".unfinished"
-"""Ending of a file that is being written; what is left of it after a crash may be removed."""
+from edge.durable import UNFINISHED, sync_folder
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -19,7 +18,8 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         _write_unfinished(folder, files)
         for name in files:
             (folder / (name + UNFINISHED)).replace(folder / name)
-        _sync_folder(folder)
+        # File systems with a journal commit the renames of one folder in order, so that one sync covers them all.
+        sync_folder(folder)
     except OSError:
         for name in files:
             for path in (folder / (name + UNFINISHED), folder / name):
@@ -40,12 +40,3 @@ def _write_unfinished(folder: Path, files: Mapping[str, bytes]) -> None:
         # All are written before the first is synced: its journal commit then does most of the others' work.
         for file in opened:
             os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # File systems with a journal commit the renames of one folder in order, so that one sync covers them all.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

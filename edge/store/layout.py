@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.store import atomic
+from edge.durable import UNFINISHED
 from edge.types import Verdict
 
 PICTURE, MAP, REPORT = ".jpg", "-map.jpg", ".json"
@@ -96,7 +96,7 @@ def _epoch(folder: Path) -> Epoch:
                 latest = max(latest, status.st_mtime)
                 if kind == REPORT:
                     whole.add(stem)
-            elif entry.name.endswith(atomic.UNFINISHED):
+            elif entry.name.endswith(UNFINISHED):
                 remains.append(Path(entry.path))
     for stem in sizes.keys() - whole:
         remains += [folder / (stem + kind) for kind in (PICTURE, MAP)]

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from edge.durable import sync_folder
 from edge.store import salvage
 from edge.store.cursor import Cursor
 from edge.store.journal import Journal
@@ -31,7 +32,7 @@ def open_file(path: Path, mark: str | None, readers: Collection[str], tell: salv
         except Damaged as err:
             wreck = salvage.read_wreck(path, err, mark, readers)
             opened = open_anew(wreck, new_epoch(), readers, tell, 0.0)
-        salvage.sync(path.parent)
+        sync_folder(path.parent)
     except OSError as err:
         raise Unusable(f"{path}: {err.strerror}") from err
     return opened

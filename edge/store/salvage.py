@@ -1,12 +1,12 @@
 """A damaged outbox is put aside, and a new one begins with what could still be read of it."""
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edge.durable import sync_folder
 from edge.store.cursor import Cursor
 from edge.store.journal import Change, Journal
 from edge.store.ranges import Range, Ranges
@@ -102,7 +102,7 @@ def exchange(
     if new.exists():
         _move(wreck.path, _aside(wreck.path))
         new.rename(wreck.path)
-        sync(wreck.path.parent)
+        sync_folder(wreck.path.parent)
         _forget_oldest(wreck.path)
     return sum(last - first + 1 for first, last in wreck.lost)
 
@@ -231,12 +231,3 @@ def _forget_oldest(path: Path) -> None:
     )
     for old in aside[:-KEPT_ASIDE]:
         _remove(old)
-
-
-def sync(folder: Path) -> None:
-    """The names in a folder are as durable as what is in the files."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from edge.config import Rectangle
-from edge.errors import BundleError, ConfigError
+from edge.errors import ConfigError
 from edge.model import shipped
 from edge.model.bundle import Bundle, write
 from edge.model.manifest import AnomalyHead
 from edge.model.memory_bank import write_bank
+from edge.model.versions import Shelf
 from edge.preprocess.picture import read
 from edge.preprocess.quality import learn_limits
 from edge.preprocess.tensor import InputSpec
@@ -76,20 +77,17 @@ def teach(
     roi: Rectangle | None = None,
     tiles: int = 1,
     progress: Progress = lambda *_: None,
-    force: bool = False,
     bank_size: int = 1024,
     seed: int = 0,
 ) -> Taught:
-    """Teach a product from pictures of good parts, and write its bundle to the folder `out`.
+    """Teach a product from pictures of good parts, and put its bundle on the shelf `out`, as the active one.
 
     It will look at `roi` alone, in `tiles` × `tiles` pieces, 4 × 4 at most: the more, the smaller the defects that
     it finds, and the longer it takes. The same pictures in the same order and the same seed give the same model.
 
-    Raises `ConfigError` where pictures, `roi` or `tiles` will not do, and `BundleError` where the bundle cannot be
-    written, or exists and `force` is not set.
+    Raises `ConfigError` where pictures, `roi` or `tiles` will not do, `BundleError` where the bundle cannot be
+    written, and `DeviceError` where the shelf is being taught already.
     """
-    if out.exists() and not force:
-        raise BundleError(f"{out}: exists already; choose another folder, or replace it with --force")
     path = shipped.backbone()
     content = path.read_bytes()
     backbone = Backbone(content, str(path), STRIDE_PX)
@@ -100,20 +98,23 @@ def teach(
     patches = np.concatenate(views.patches[contrast])
     bank = make_bank(patches, backbone.spec, bank_size, np.random.default_rng(seed))
     progress("choosing patches", 1, 1)
-    limit_distance, pass_below = limits.learn(held.good)
-    head = AnomalyHead(bank=BANK, stride_px=STRIDE_PX, limit_distance=limit_distance)
-    draft = Draft(name, views.inputs[contrast], head, pass_below, learn_limits(album.measures))
+    limit = limits.learn(held.good)
+    head = AnomalyHead(bank=BANK, stride_px=STRIDE_PX, limit_distance=limit.limit_distance)
+    draft = Draft(name, views.inputs[contrast], head, limit.pass_below, learn_limits(album.measures))
     files = {path.name: content, BANK: write_bank(bank)}
-    bundle = pack(draft, path.name, files, _golden_pictures(album.paths[:: views.step], held, roi, seed), out)
-    write(out, bundle.manifest, bundle.files, force=force)
+    golden = _golden_pictures(album.paths[:: views.step], held, roi, seed)
+    with Shelf(out) as shelf:
+        bundle = pack(draft, path.name, files, golden, shelf.next)
+        write(shelf.next, bundle.manifest, bundle.files)
+        shelf.activate(shelf.number)
     return Taught(
         bundle=bundle,
         pictures=len(album.paths),
         skipped=album.skipped,
         patches=len(bank.patches),
         contrast=contrast,
-        limit_distance=limit_distance,
-        pass_below=pass_below,
+        limit_distance=limit.limit_distance,
+        pass_below=limit.pass_below,
         auroc=held.auroc,
     )
 
