@@ -23,6 +23,9 @@ ENDINGS = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp")
 )  # what `FORMATS` are called, in lower case
 
+# EXIF: 5 to 8 are turned by a quarter.
+_ORIENTATION, _FIRST_LYING = 0x0112, 5
+
 _MEGAPIXELS = MAX_PIXELS // 1_000_000
 
 # Our own limit is lower than the one that Pillow warns at.
@@ -78,6 +81,17 @@ def decode(content: bytes, name: str) -> Image:
         raise CaptureError(f"{name}: has over {_MEGAPIXELS} megapixels; save a smaller picture") from err
     except _DAMAGE as err:
         raise CaptureError(f"{name}: is damaged or cut off: {err}") from err
+
+
+def size(path: Path) -> tuple[int, int] | None:
+    """Width and height that `read` would give, from the file's header alone; None where it cannot tell."""
+    try:
+        with PIL.Image.open(path, formats=FORMATS) as picture:
+            width, height = picture.size
+            lying = picture.getexif().get(_ORIENTATION, 1) >= _FIRST_LYING
+    except (*_DAMAGE, PIL.Image.DecompressionBombError):
+        return None
+    return (height, width) if lying else (width, height)
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:

@@ -2,14 +2,16 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from edge.errors import CaptureError, ConfigError
-from edge.preprocess.picture import read
+from edge.preprocess.picture import read, size
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures, measure
 from edge.types import Image
@@ -20,6 +22,8 @@ FEWEST = 5
 MOST = 1000
 """More pictures than these are thinned out evenly, so that memory and time stay bounded."""
 UNREADABLE_SHARE = 0.2
+ODD_SHARE = 0.05
+"""So few pictures (or one) of another size than all others are a mistake; more of them are how the product is."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,15 @@ class Album:
     skipped: tuple[str, ...]
 
 
+def without(paths: Sequence[Path], drop: Collection[str]) -> list[Path]:
+    """All pictures but those that `drop` names: by file name, or with as many folders as tell two apart.
+
+    Raises `ConfigError` for a name that is none of a picture's, or of several.
+    """
+    dropped = {_named(paths, name) for name in drop}
+    return [path for path in paths if path not in dropped]
+
+
 def collect(
     paths: Sequence[Path], visit: Callable[[Path, Image], None], progress: Callable[[int, int], None]
 ) -> Album:
@@ -38,7 +51,7 @@ def collect(
 
     Raises `ConfigError` where too few are left, or too many cannot be read.
     """
-    paths = _thinned(paths)
+    paths, odd = _of_one_size(_thinned(paths))
     used: list[Path] = []
     measures: list[QualityMeasures] = []
     unreadable: list[str] = []
@@ -58,10 +71,39 @@ def collect(
             else:
                 twice.append(f"{path}: is the same picture as {twin}")
         progress(number + 1, len(paths))
-    _complain(len(paths), len(used), unreadable)
-    for line in (*unreadable, *twice):
+    _complain(len(paths), used, unreadable, odd)
+    skipped = (*unreadable, *odd, *twice)
+    for line in skipped:
         log.warning("not taught: %s", line)
-    return Album(tuple(used), tuple(measures), (*unreadable, *twice))
+    return Album(tuple(used), tuple(measures), skipped)
+
+
+def _named(paths: Sequence[Path], name: str) -> Path:
+    wanted = Path(name).parts
+    found = [path for path in paths if path.parts[-len(wanted) :] == wanted]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listing = "".join(f"\n  {path}" for path in found[:10])
+        raise ConfigError(f"{len(found)} pictures are called {name}; give the folder, too:{listing}")
+    near = get_close_matches(Path(name).name, [path.name for path in paths], 1)
+    raise ConfigError(f"{name}: is none of the pictures" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _of_one_size(paths: list[Path]) -> tuple[list[Path], list[str]]:
+    """The pictures but for a few odd ones, and a sentence about each of these."""
+    sizes = {path: found for path in paths if (found := size(path)) is not None}
+    if not sizes:
+        return paths, []
+    (usual, count), *_ = Counter(sizes.values()).most_common(1)
+    others = {path: found for path, found in sizes.items() if found != usual}
+    if len(others) > max(1, ODD_SHARE * len(sizes)) or count < FEWEST - 1:
+        return paths, []
+    odd = [
+        f"{path}: is {width}×{height}, but the others are {usual[0]}×{usual[1]}"
+        for path, (width, height) in others.items()
+    ]
+    return [path for path in paths if path not in others], odd
 
 
 def _thinned(paths: Sequence[Path]) -> list[Path]:
@@ -75,13 +117,18 @@ def _fingerprint(picture: Image) -> str:
     return hashlib.sha256(picture.tobytes() + repr(picture.shape).encode()).hexdigest()
 
 
-def _complain(given: int, used: int, unreadable: Sequence[str]) -> None:
-    listing = "".join(f"\n  {line}" for line in unreadable[:10])
+def _complain(given: int, used: Sequence[Path], unreadable: Sequence[str], odd: Sequence[str]) -> None:
+    listing = "".join(f"\n  {line}" for line in (*unreadable, *odd)[:10])
     if len(unreadable) > given * UNREADABLE_SHARE:
         raise ConfigError(
             f"{len(unreadable)} of {given} pictures cannot be read; look at the folder{listing}"
         )
-    if used < FEWEST:
+    if len(used) == 1 and given >= FEWEST:
         raise ConfigError(
-            f"{used} different pictures are too few to teach; give at least {FEWEST} of good parts{listing}"
+            f"{used[0]}: all {given} pictures are this same one; look at the camera, or take pictures of other"
+            f" parts{listing}"
+        )
+    if len(used) < FEWEST:
+        raise ConfigError(
+            f"{len(used)} different pictures are too few to teach; give at least {FEWEST} of good parts{listing}"
         )
