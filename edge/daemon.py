@@ -7,33 +7,40 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import cv2
 
 from edge import message, pipeline
-from edge.config import Config, FolderSource, SyntheticSource, WatchSource
+from edge.config import Config, FolderSource, Rectangle, SyntheticSource, WatchSource
 from edge.health import Health
 from edge.health.board import ClockWatch
 from edge.health.prometheus import serve as serve_metrics
 from edge.judge.vote import Vote
 from edge.mailbox import Mailbox, WhenFull
 from edge.message import JSON, Report
+from edge.model import shelves
 from edge.model.checks import open_inspector
 from edge.model.interpreter import runtime
 from edge.model.untaught import REASON
 from edge.ports import Lane
+from edge.preprocess.picture import read
 from edge.remote import birth, commands, requests
 from edge.remote.announcer import Announcer
+from edge.remote.session import Place
+from edge.remote.teaching import Teaching
 from edge.service import Crew, Systemd, Trouble
 from edge.sinks import open_sink
 from edge.sinks.mqtt import Mqtt
 from edge.sources import open_source
 from edge.sources.watch import Watch
+from edge.store import examples
 from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
 from edge.store.state_folder import writable
+from edge.teach.album import FEWEST
 from edge.types import Frame, Inspection, Miss, Sink, Source, Verdict
 
 log = logging.getLogger(__name__)
@@ -87,6 +94,7 @@ class Daemon:
         self.evidence = EvidenceStore(state / "evidence", config.evidence, fail_at)
         self.evidence.forget_after(self.outbox.epoch, self.outbox.head)
         self.announcer = Announcer(self.brokers)
+        self.teaching = Teaching(self._teaching_place(), list(examples.waiting(state / "teach")))
         self.frames = _mailbox_for(config)
         self.ready: Mailbox[pipeline.Ready] = Mailbox(1)
         self.parts: Mailbox[tuple[Report, Inspection]] = Mailbox(
@@ -137,6 +145,7 @@ class Daemon:
             "keep",
             self._keep,
         )
+        crew.start("teach", self.teaching.work)
         crew.start("inspect", self._inspect)
         crew.start(
             "prepare",
@@ -174,6 +183,7 @@ class Daemon:
         if self.config.evidence.enabled and self.evidence.wants(verdict):
             self.parts.put((Report(stamp, body), part))
         self._last_part = part
+        self.teaching.offer(part)
         self._on_part(part)
 
     def _confirmation(self, part: Inspection) -> Callable[[], None] | None:
@@ -217,7 +227,38 @@ class Daemon:
     def _handlers(self, broker: Mqtt) -> Mapping[str, commands.Handler]:
         """What this station can be asked."""
         lane = self.lanes[self.sinks.index(broker)]
-        return requests.handlers(self.health.status, lane, self.evidence.find, broker.publish)
+        known = requests.handlers(self.health.status, lane, self.evidence.find, broker.publish)
+        return {**known, **self.teaching.handlers()}
+
+    def _teaching_place(self) -> Place:
+        state = self.config.station.state_dir
+
+        def shelf(name: str) -> tuple[Path, Rectangle | None]:
+            product = shelves.find(self.config, name)
+            return product.shelf, product.roi
+
+        return Place(
+            self.config.teaching,
+            self.config.quality,
+            triggered=self.source.triggered,
+            products=[product.name for product in shelves.teachable(self.config.recipe.checks)],
+            shelf=shelf,
+            examples=lambda name: examples.Examples(state / "teach" / name),
+            read=read,
+            take=self._take,
+            tell=lambda text, detail: self._event("teach", text, detail),
+            fewest=FEWEST,
+        )
+
+    def _take(self, shelf: Path) -> bool:
+        """Let the new version of a product judge, from the next frame on. On the teach thread."""
+        verified = self.config.station.state_dir / "verified.json"
+        fresh = shelves.renewed(self.inspector, shelf, self.config.quality, verified)
+        if fresh is None:
+            return False
+        self.inspector = fresh
+        self._announce_birth()
+        return True
 
     # The main thread
 
@@ -279,8 +320,10 @@ class Daemon:
         patience_s = limits.stage_limit_s if self.crew.exit_code == 0 else 1.0
         for stage in ("capture", "prepare", "inspect"):
             self.crew.join(stage, patience_s)
+        self.teaching.close()
         self.parts.close()
-        self.crew.join("keep", patience_s)
+        for stage in ("teach", "keep"):
+            self.crew.join(stage, patience_s)
         for broker in self.brokers:
             broker.commands.close()
         self._all_accepted = True
@@ -300,7 +343,7 @@ class Daemon:
             runtime(),
             self.source.name,
             self.outbox.epoch,
-            ["ping", "replay", "image"],
+            [*requests.NAMES, *self.teaching.handlers()],
         )
         self.announcer.birth(*birth.birth(self.config, known))
         self.health.insecure = any(broker.insecure for broker in self.brokers)
@@ -320,6 +363,7 @@ class Daemon:
     def _health(self) -> Health:
         floor_mb = max(self.config.outbox.min_free_mb, self.config.evidence.min_free_mb)
         health = Health(self.config.health, self.config.station.state_dir, floor_mb)
+        health.teaching = self.teaching.summary
         health.gauge("waiting", lambda: max((lane.waiting for lane in self.lanes), default=0))
         health.gauge("backlog", lambda: max((lane.backlog for lane in self.lanes), default=0))
         health.gauge("lost", lambda: self.outbox.lost)

@@ -12,6 +12,15 @@ from edge.errors import EXIT_SOFTWARE, EdgeError
 log = logging.getLogger(__name__)
 
 
+KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
+
+
+def bare_environment() -> dict[str, str]:
+    """What a child process gets of ours: no credentials, no sockets, no preloads; and one thread of BLAS."""
+    kept = {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ}
+    return {**kept, "OPENBLAS_NUM_THREADS": "1"}
+
+
 class Crew:
     """Named threads that live and die together: one that raises stops all.
 

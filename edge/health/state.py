@@ -1,6 +1,6 @@
 """The station's status: what it can do just now, and the sentences that say why not more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -34,6 +34,8 @@ class Health(Meters):
         super().__init__()
         self.insecure = False
         """Set where the settings give up some of the transport's security."""
+        self.teaching: Callable[[], Mapping[str, Any]] = dict
+        """How far teaching is, for the status."""
         self._config = config
         self._folder = folder
         self._min_free_mb = min_free_mb
@@ -96,6 +98,7 @@ class Health(Meters):
             "throttled": None if throttled is None else bool(throttled),
             "insecure": self.insecure,
             "disk_free_mb": None if free_mb is None else round(free_mb),
+            "teaching": dict(self.teaching()),
         }
 
     def telemetry(self) -> dict[str, Any]:
@@ -131,6 +134,7 @@ class Health(Meters):
             status["queue"]["lost"],
             status["queue"]["dead"],
             status["queue"]["backlog"] > 0,
+            status["teaching"],
         )
         news = told != self._announced
         self._announced = told

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from edge.message import JSON
 from edge.remote.commands import Handler, Refused, segment, send_picture, text, whole_number
 
+NAMES = ("ping", "replay", "image")
+
 
 class Lane(Protocol):
     """A sink's place in the outbox, as far as it can deliver again."""
@@ -38,4 +40,4 @@ def handlers(
             raise Refused(f"there is no picture of {record} here any more, or there never was one")
         return send_picture(path, name, lambda topic, payload: publish(topic, payload, 1))
 
-    return {"ping": ping, "replay": replay, "image": image}
+    return dict(zip(NAMES, (ping, replay, image), strict=True))
