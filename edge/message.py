@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic, monotonic_ns
 from typing import Any
 
-from edge.types import Finding, Frame, Inspection, ModelIdentity, Verdict
+from edge.types import Example, Finding, Frame, Inspection, ModelIdentity, Verdict
 
 RESULT = "edge.result/1"
 EVENT = "edge.event/1"
@@ -194,11 +194,16 @@ def _check(finding: Finding) -> dict[str, Any]:
                 "area_px": round(region.area_px, 1),
                 "peak": _rounded(region.peak),
                 "peak_at": [round(place, 1) for place in region.peak_at],
+                "nearest": None if region.nearest is None else _example(region.nearest),
             }
             for region in decision.regions
         ],
         "model": None if model is None else model_fields(model),
     }
+
+
+def _example(example: Example) -> dict[str, Any]:
+    return {"picture": example.picture, "box": [round(edge, 1) for edge in example.box]}
 
 
 def model_fields(model: ModelIdentity) -> dict[str, Any]:

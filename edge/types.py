@@ -139,16 +139,32 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
+class Example:
+    """The place of a taught good part that looks most like a region: how it should look there.
+
+    `box` is the place in pixels of the taught picture, and `picture` that one's name. `jpeg` is a thumbnail of the
+    area `shown` of it.
+    """
+
+    picture: str
+    box: Box
+    shown: Box
+    jpeg: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Region:
     """A connected area of an anomaly map at or above the limit, in frame pixels.
 
-    `peak` is its highest score, and `peak_at` (x, y) the middle of the cell that has it.
+    `peak` is its highest score, and `peak_at` (x, y) the middle of the cell that has it. `nearest` is None where
+    the bundle keeps no examples.
     """
 
     box: Box
     area_px: float
     peak: float
     peak_at: tuple[float, float]
+    nearest: Example | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from edge.types import (
     Box,
     Decision,
     Defect,
+    Example,
     Finding,
     Frame,
     Inspection,
@@ -96,9 +97,12 @@ def a_frame() -> Frame:
 
 
 def a_decision(verdict: Verdict) -> Decision:
-    return Decision(
-        verdict, ("because",), np.float32(1.5), "scratch", (Region(Box(0, 0, 4, 4), 16.0, 2.0, (1.0, 3.0)),)
-    )  # type: ignore[arg-type]
+    example = Example("good-07.jpg", Box(1, 2, 3, 4), Box(0, 0, 9, 9), b"JPEG")
+    regions = (
+        Region(Box(0, 0, 4, 4), 16.0, 2.0, (1.0, 3.0), example),
+        Region(Box(5, 5, 6, 6), 1.0, 1.1, (5.5, 5.5)),
+    )
+    return Decision(verdict, ("because",), np.float32(1.5), "scratch", regions)  # type: ignore[arg-type]
 
 
 def a_report(verdict: Verdict) -> JSON:

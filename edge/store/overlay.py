@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from edge.judge.surface import smooth
+from edge.store.comparison import strip
 from edge.store.lettering import DARK, GREY, PALE, badge, font, printable, shortened
 from edge.types import Anomaly, Box, Frame, Image, Inspection, Map, Miss
 
@@ -35,11 +36,18 @@ def has_heat(inspection: Inspection) -> bool:
     return any(isinstance(finding.prediction, Anomaly) for finding in inspection.findings)
 
 
-def overlay(inspection: Inspection, fail_at: Mapping[str, float], longest_px: int = LONGEST_PX) -> Image:
+def overlay(
+    inspection: Inspection,
+    fail_at: Mapping[str, float],
+    longest_px: int = LONGEST_PX,
+    *,
+    compare: bool = True,
+) -> Image:
     """The picture with the heat maps of all checks, and a caption of `CAPTION_PX` below it.
 
     Heat begins at 0.6 of a check's limit (`fail_at`, 1.0 where it is not named); at the limit runs a white
-    line, and corners mark the box of each region. A part without a picture is a card with the reason.
+    line, and corners mark the box of each region. Where a region has an example, `compare` shows both below
+    the caption. A part without a picture is a card with the reason.
     """
     if isinstance(inspection.frame, Miss):
         return _card(inspection, inspection.frame)
@@ -51,7 +59,16 @@ def overlay(inspection: Inspection, fail_at: Mapping[str, float], longest_px: in
         for region in finding.decision.regions:
             draw_corners(picture, region.box, scale, MARGIN_PX)
     picture = _widened(picture)
-    return np.vstack([picture, caption(inspection, picture.shape[1])])
+    width = picture.shape[1]
+    compared = strip(inspection, width) if compare else None
+    below = [caption(inspection, width), *([] if compared is None else [compared])]
+    return np.vstack([picture, *below])
+
+
+def picture_rows(image: Image, longest_px: int = LONGEST_PX) -> int:
+    """How many rows of its overlay, from the top, show the picture itself; words come below."""
+    rows: int = image.shape[0]
+    return max(1, round(rows * _scale(image, longest_px)))
 
 
 def save_overlay(
@@ -62,15 +79,19 @@ def save_overlay(
 
 
 def thumbnail(inspection: Inspection, fail_at: Mapping[str, float], max_bytes: int) -> bytes:
-    """The overlay as a JPEG of at most `max_bytes` (8,000 or more): first the quality goes down, then the size."""
-    longest_px = 640
+    """The overlay as a JPEG of at most `max_bytes` (8,000 or more): first the quality goes down, then the size.
+
+    A comparison with examples is the first thing to go.
+    """
+    longest_px, compare = 640, True
     while True:
-        image = overlay(inspection, fail_at, longest_px)
+        image = overlay(inspection, fail_at, longest_px, compare=compare)
         for quality in (85, 70, 50):
             content = encode_jpeg(image, quality)
             if len(content) <= max_bytes or longest_px <= 2 * CAPTION_PX:
                 return content
-        longest_px = longest_px * 3 // 4
+        longest_px = longest_px * 3 // 4 if not compare else longest_px
+        compare = False
 
 
 def encode_jpeg(image: Image, quality: int) -> bytes:
@@ -199,14 +220,17 @@ def _palette() -> tuple[Image, Image]:
 
 def _reduced(frame: Frame, longest_px: int) -> tuple[Image, float]:
     """A copy of the picture at the size of an overlay, and its scale."""
-    height, width = frame.image.shape[:2]
-    longest = max(height, width)
-    scale = min(1.0, longest_px / longest)
-    if longest < SHORTEST_PX:
-        scale = min(SHORTEST_PX, longest_px) / longest
+    scale = _scale(frame.image, longest_px)
     if scale == 1.0:
         return frame.image.copy(), scale
     return scaled(frame.image, scale), scale
+
+
+def _scale(image: Image, longest_px: int) -> float:
+    longest: int = max(image.shape[:2])
+    if longest < SHORTEST_PX:
+        return min(SHORTEST_PX, longest_px) / longest
+    return min(1.0, longest_px / longest)
 
 
 def _widened(picture: Image) -> Image:

@@ -15,7 +15,7 @@ from PIL import ImageDraw
 from edge.store import layout
 from edge.store.layout import MAP, PICTURE, REPORT, Part
 from edge.store.lettering import DARK, GREY, PALE, Colour, badge, font, printable, shortened
-from edge.store.overlay import CAPTION_PX, SHOWN_FROM, colours_of, name, overlay, scaled, score_text
+from edge.store.overlay import SHOWN_FROM, colours_of, name, overlay, picture_rows, scaled, score_text
 from edge.types import Box, Frame, Image, Inspection, Verdict
 
 MARGIN_PX, GAP_PX, PAD_PX = 28, 20, 12
@@ -64,7 +64,7 @@ def exhibit(inspection: Inspection) -> Exhibit | None:
     worst = max(regions, key=lambda region: region.peak, default=None)
     return Exhibit(
         frame.image,
-        overlay(inspection, {})[:-CAPTION_PX],
+        overlay(inspection, {})[: picture_rows(frame.image)],
         decision.verdict,
         name(frame),
         score_text(decision.score, decision.label),
@@ -128,7 +128,8 @@ def _last(items: list[tuple[Path, Part]], count: int) -> list[tuple[Path, Part]]
 def _read(folder: Path, part: Part) -> Exhibit:
     report: dict[str, Any] = json.loads((folder / part.file(REPORT)).read_bytes())
     picture = _pixels(folder / part.file(PICTURE))
-    heat = _pixels(folder / part.file(MAP))[:-CAPTION_PX] if (folder / part.file(MAP)).exists() else None
+    heat = _pixels(folder / part.file(MAP)) if (folder / part.file(MAP)).exists() else None
+    heat = None if heat is None else heat[: picture_rows(picture)]
     truth = report["truth"]
     regions = [region for check in report["checks"] for region in check["regions"]]
     worst = max(regions, key=lambda region: region["peak"], default=None)
