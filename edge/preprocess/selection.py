@@ -42,8 +42,8 @@ def look(picture: Image) -> Look:
 
 def alike(one: Look, other: Look) -> bool:
     """Whether two pictures show the same thing at the same place: they differ by noise and flicker alone."""
-    difference = one.glance - other.glance
-    difference -= np.median(difference)
+    flicker = float(np.vdot(one.glance, other.glance)) / max(1.0, float(np.vdot(other.glance, other.glance)))
+    difference = one.glance - np.float32(flicker) * other.glance
     return float(np.percentile(np.abs(difference), SHARE)) < GREY_LEVELS
 
 
