@@ -1,4 +1,4 @@
-"""Commands about model bundles: teach one, score pictures with it, evaluate it against labels."""
+"""Commands about model bundles: score pictures with one, evaluate it against labels."""
 
 import json
 import os
@@ -11,37 +11,14 @@ import typer
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge.config import Rectangle
     from edge.pipeline import Check
     from edge.types import Inspection
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
-BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of a model bundle.")]
-
-
-def teach(
-    name: Annotated[str, typer.Argument(help="Name of the product.")],
-    good: Annotated[Path, typer.Option(help="A folder with pictures of good parts.")],
-    out: Annotated[Path, typer.Option(help="The product's shelf; gets a next version.")],
-    *,
-    roi: Annotated[
-        str | None,
-        typer.Option(metavar="X_MIN,Y_MIN,X_MAX,Y_MAX", help="Look at this rectangle alone, in pixels."),
-    ] = None,
-    tiles: Annotated[
-        int, typer.Option(metavar="N", help="Look closer, in N×N tiles: for small defects. 1 to 4.")
-    ] = 1,
-) -> None:
-    """Teach a product from pictures of good parts: makes a bundle that `edge run` takes."""
-    from edge.cli.progress import bar
-    from edge.teach.lesson import teach as give_lesson
-
-    area = rectangle(roi) if roi is not None else None
-    with bar() as progress:
-        taught = give_lesson(name, pictures_in(good), out, roi=area, tiles=tiles, progress=progress)
-    for line in taught.summary():
-        typer.echo(line)
+BundleFolder = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="Folder of a model bundle, or of its versions.")
+]
 
 
 def score(
@@ -91,19 +68,6 @@ def evaluate(
         return
     for key, figure in figures.items():
         typer.echo(f"{key:>16}  {figure}")
-
-
-def rectangle(corners: str) -> "Rectangle":
-    """The rectangle of `--roi`. Raises `ConfigError`."""
-    from edge.config import Rectangle
-
-    try:
-        x_min, y_min, x_max, y_max = map(int, corners.split(","))
-        return Rectangle(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
-    except ValueError:
-        raise ConfigError(
-            f"--roi: '{corners}' is no rectangle; give X_MIN,Y_MIN,X_MAX,Y_MAX in pixels, 100,50,1180,910 say"
-        ) from None
 
 
 def pictures_in(path: Path) -> list[Path]:

@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, station
+from edge.cli import bench, broker, bundles, demo, doctor, station, teaching
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ for command in (
     station.check,
     station.config,
     station.replay,
-    bundles.teach,
+    teaching.teach,
     bundles.score,
     bundles.evaluate,
     bench.bench,

@@ -51,6 +51,11 @@ def load(folder: Path) -> Bundle:
     return _bundle(folder, manifest, source, files)
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the bundle in that folder, no shelf; the files are not looked at. Raises `BundleError`."""
+    return _manifest(folder, _read(folder / MANIFEST, MAX_MANIFEST_BYTES))
+
+
 def assemble(folder: Path, source: bytes, files: Mapping[str, bytes]) -> Bundle:
     """A bundle from bytes that lie, or would lie, in `folder`: checked like one that is loaded.
 
