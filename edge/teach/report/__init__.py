@@ -1,0 +1,116 @@
+"""The report of a lesson: one HTML file that says what was learned, what it promises, and what it cannot do."""
+
+from edge.teach.record import Record
+from edge.teach.report.attention import attention, summary, unused
+from edge.teach.report.comparison import agreement_table, candidates_table, cost, tiles
+from edge.teach.report.gallery import encoded, gallery, legend
+from edge.teach.report.markup import element, fill, join
+from edge.teach.report.page import Section, page
+from edge.teach.report.promise import more_parts, promise
+from edge.teach.report.scores import lanes, score_plot
+from edge.teach.report.wording import fixed, one_in, percent, percent_text, rounded
+
+__all__ = ["Section", "html", "page"]
+
+
+def html(record: Record) -> str:
+    """The report as a self-contained page: 600 kB at most, most of it pictures."""
+    sections = [
+        _overview(record),
+        _scores(record),
+        Section("How many good parts it will fail", promise(record.limit)),
+        *_pictures(record),
+        *_comparison(record),
+        *_float(record),
+        Section("Time and room", cost(record)),
+        *_unused(record),
+    ]
+    note = f"edge-inspect, {record.created:%Y-%m-%d %H:%M %Z}".strip()
+    return page(f"{record.name} v{record.version}", summary(record), sections, note=note)
+
+
+def _overview(record: Record) -> Section:
+    limit, chosen = record.limit, record.chosen
+    more = more_parts(limit)
+    figures: list[tuple[str, str, str]] = [
+        ("false rejects expected", percent(limit.expected), one_in(limit.expected)),
+        ("false rejects proven", join(["≤ ", percent(limit.proven)]),
+         f"{more:,} more parts prove {percent_text(limit.false_reject)}" if more else "as promised"),
+        ("one picture", rounded(record.model_ms, "ms"), "one thread"),
+        ("bundle", rounded(record.bundle_mb, "MB"), ""),
+    ]  # fmt: skip
+    if chosen is not None:
+        figures.insert(2, ("AUROC, made-up defects", fixed(chosen.auroc, 3), "1: all told from good parts"))
+    warnings = attention(record)
+    notes = (
+        element("ul", *(element("li", warning) for warning in warnings), class_="warnings")
+        if warnings
+        else ""
+    )
+    return Section("", join([notes, tiles(figures)]))
+
+
+def _scores(record: Record) -> Section:
+    lead = (
+        "A score says how unlike the good parts a picture is. The scores here are of parts that were held out:"
+        " whatever scored them had not seen them."
+    )
+    if not lanes(record):
+        return Section("What it decides", element("p", "There are no scores."), lead)
+    limit = record.limit
+    words = fill(
+        "Under {} a part passes; at 1 (distance {}) and over it, it fails. Between the two it is inconclusive: a person"
+        " should look.",
+        fixed(limit.pass_below, 3),
+        fixed(limit.limit_distance, 2),
+    )
+    figure = element("figure", score_plot(record), element("figcaption", words))
+    return Section("What it decides", figure, lead)
+
+
+def _pictures(record: Record) -> list[Section]:
+    good, damaged = record.worst_good, record.damaged_shown
+    if not good and not damaged:
+        return []
+    files = encoded([*good, *damaged])
+    pass_below = record.limit.pass_below
+    ask = (
+        "Is there a defect? Then it should not have been taught. Is it light, dirt or position? Then teach more parts"
+        " that have it."
+    )
+    compare = "Drawn into good parts, and outlined in blue. The warm colours should be where the outline is."
+    halves = [
+        ("Good parts with the highest scores", good, files[: len(good)], ask),
+        ("Made-up defects", damaged, files[len(good) :], compare),
+    ]
+    return [
+        Section(title, join([legend(), gallery(shown, images, pass_below)]), lead)
+        for title, shown, images, lead in halves
+        if shown
+    ]
+
+
+def _comparison(record: Record) -> list[Section]:
+    if not record.candidates:
+        return []
+    lead = (
+        "Each was taught and scored with the same held-out parts. AUROC: how often a made-up defect scores higher"
+        " than a good part (1: always, 0.5: by chance). Separation: how far apart the two are, in standard"
+        " deviations of the good parts."
+    )
+    return [Section("What was compared", candidates_table(record.candidates), lead)]
+
+
+def _float(record: Record) -> list[Section]:
+    if record.agreement is None:
+        return []
+    lead = (
+        "The device computes with whole numbers of 8 bits (int8), which is fast. It must not cost accuracy."
+    )
+    return [Section("Float against int8", agreement_table(record.agreement), lead)]
+
+
+def _unused(record: Record) -> list[Section]:
+    if not record.skipped and not record.outliers:
+        return []
+    return [Section("Pictures to look at", unused(record))]
