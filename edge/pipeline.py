@@ -186,6 +186,8 @@ def judge_view(view: Prepared | InferenceError, check: Check, part_id: str | Non
         stopwatch.lap("inference")
         prediction = check.model.decode(outputs, view)
         decision = judge(prediction, check.model.limits, check.config.rules, was_failing=was_failing)
+        if decision.regions:
+            decision = check.model.explain(decision, outputs, view)
         stopwatch.lap("judge")
     except NotTaughtError as err:
         decision = Decision(Verdict.INCONCLUSIVE, (f"check {check.config.name}: {err}",))

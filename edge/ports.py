@@ -7,7 +7,7 @@ from edge.judge.rules import Limits
 from edge.message import Report
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared
-from edge.types import Inspection, ModelIdentity, Prediction, Row
+from edge.types import Decision, Inspection, ModelIdentity, Prediction, Row
 
 
 class Model(Protocol):
@@ -39,6 +39,10 @@ class Model(Protocol):
 
     def decode(self, outputs: Any, prepared: Prepared) -> Prediction:
         """What the outputs mean. Raises `InferenceError`."""
+        ...
+
+    def explain(self, decision: Decision, outputs: Any, prepared: Prepared) -> Decision:
+        """The decision on these outputs, whose regions now name the taught place that is most like them."""
         ...
 
     def fall_back(self, reason: str) -> None:

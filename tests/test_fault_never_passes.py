@@ -17,7 +17,7 @@ from edge.pipeline import Check, Ready, fall_back, inspect, judge_frame, missed,
 from edge.preprocess.quality import QualityGate, QualityLimits, learn_limits, measure
 from edge.preprocess.tensor import InputSpec, Prepared
 from edge.service import Crew
-from edge.types import Anomaly, Frame, Image, Inspection, Miss, ModelIdentity, Prediction, Verdict
+from edge.types import Anomaly, Decision, Frame, Image, Inspection, Miss, ModelIdentity, Prediction, Verdict
 
 NOISE = np.random.default_rng(0).integers(60, 200, (240, 320, 3), np.uint8)
 
@@ -43,6 +43,9 @@ class ModelDouble:
 
     def decode(self, _outputs: Any, prepared: Prepared) -> Prediction:
         return prepared.stitch([self._scores()])
+
+    def explain(self, decision: Decision, _outputs: Any, _prepared: Prepared) -> Decision:
+        return decision
 
     def fall_back(self, reason: str) -> None:
         self.identity = replace(self.identity, delegate="cpu", fallback=reason)
@@ -131,9 +134,7 @@ def test_a_picture_that_is_unfit_is_inconclusive_and_no_model_sees_it(image: Ima
 def test_a_frozen_camera_passes_nothing_after_its_last_picture() -> None:
     checks = [a_check(ModelDouble())]
     watching = gate()
-    verdicts = [
-        judge_frame(prepare_frame(a_frame(), watching, checks)).decision.verdict for _ in range(4)
-    ]
+    verdicts = [judge_frame(prepare_frame(a_frame(), watching, checks)).decision.verdict for _ in range(4)]
     assert verdicts == [Verdict.PASS, *[Verdict.INCONCLUSIVE] * 3]
 
 

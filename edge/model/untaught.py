@@ -9,6 +9,8 @@ from edge.model.manifest import MANIFEST
 from edge.model.versions import ACTIVE
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared
+from edge.types import Decision
+from edge.types import Decision
 
 REASON = "nothing is taught yet"
 SMALLEST = InputSpec(width=32, height=32)
@@ -31,6 +33,14 @@ class Untaught:
     def decode(self, _outputs: Any, _prepared: Prepared) -> NoReturn:
         """Raises `NotTaughtError`."""
         raise NotTaughtError(REASON)
+
+    def explain(self, decision: Decision, _outputs: Any, _prepared: Prepared) -> Decision:
+        """There is nothing to compare with."""
+        return decision
+
+    def explain(self, decision: Decision, _outputs: Any, _prepared: Prepared) -> Decision:
+        """As it is: there is nothing to compare with."""
+        return decision
 
     def fall_back(self, _reason: str) -> None:
         """There is nothing to fall back from."""
