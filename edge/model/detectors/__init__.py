@@ -2,7 +2,6 @@
 
 from typing import Protocol, assert_never
 
-from edge.errors import BundleError
 from edge.model.arrays import Arrays, Floats
 from edge.model.methods import Method
 
@@ -37,9 +36,13 @@ def open_detector(method: Method, arrays: Arrays, name: str, cells: int, channel
             from edge.model.detectors.position_gaussian import PositionGaussian
 
             return PositionGaussian(arrays, name, cells, channels)
-        case "one_class_svm" | "autoencoder":
-            raise BundleError(
-                f"{name}: the method {method} is not known to this version; install a newer one"
-            )
+        case "one_class_svm":
+            from edge.model.detectors.one_class_svm import OneClassSVM
+
+            return OneClassSVM(arrays, name, cells, channels)
+        case "autoencoder":
+            from edge.model.detectors.autoencoder import Autoencoder
+
+            return Autoencoder(arrays, name, cells, channels)
         case _:
             assert_never(method)

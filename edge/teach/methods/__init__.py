@@ -6,7 +6,7 @@ import numpy as np
 
 from edge.model.arrays import Arrays, Floats
 from edge.model.methods import Method
-from edge.teach.methods import gaussian, memory_bank, position_gaussian
+from edge.teach.methods import autoencoder, gaussian, memory_bank, one_class_svm, position_gaussian
 
 Fit = Callable[[Floats, int, np.random.Generator], Arrays]
 """fit(cells, budget_bytes, rng): `cells` are pictures×rows×columns×channels, real features.
@@ -19,4 +19,6 @@ FITS: dict[Method, Fit] = {
     "memory_bank": memory_bank.fit,
     "gaussian": gaussian.fit,
     "position_gaussian": position_gaussian.fit,
+    "one_class_svm": one_class_svm.fit,
+    "autoencoder": autoencoder.fit,
 }

@@ -4,22 +4,31 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.model.arrays import Arrays, Floats
-from edge.teach.methods.standard import moments
+from edge.teach.methods.standard import moments, standardised
 
 CHUNK = 4096
+"""Cells that are worked on at a time."""
 DOUBT = 2.0
 """The cells of a picture are alike: so many pictures weigh as much as the guess that channels are uncorrelated."""
+
+Doubles = npt.NDArray[np.float64]
 
 
 def fit(cells: Floats, budget_bytes: int, rng: np.random.Generator) -> Arrays:  # noqa: ARG001 - a Fit
     """See `edge.teach.methods.Fit`."""
     flat = cells.reshape(-1, cells.shape[-1])
     mean, spread = moments(flat)
+    covariance = correlation(flat, mean, spread)
+    return {"mean": mean, "spread": spread, "whitening": whitening(covariance, doubt(len(cells)))}
+
+
+def correlation(flat: Floats, mean: Floats, spread: Floats) -> Doubles:
+    """The covariance of standardised cells: channels×channels."""
     together = np.zeros((flat.shape[1], flat.shape[1]))
     for start in range(0, len(flat), CHUNK):
-        some = (flat[start : start + CHUNK] - mean) / spread
+        some = standardised(flat[start : start + CHUNK], mean, spread)
         together += some.T @ some
-    return {"mean": mean, "spread": spread, "whitening": whitening(together / len(flat), doubt(len(cells)))}
+    return together / len(flat)
 
 
 def doubt(pictures: int) -> float:
@@ -27,7 +36,7 @@ def doubt(pictures: int) -> float:
     return DOUBT / (DOUBT + pictures)
 
 
-def whitening(covariance: npt.NDArray[np.float64], guess: float) -> Floats:
+def whitening(covariance: Doubles, guess: float) -> Floats:
     """What makes features of this covariance uncorrelated, each with spread 1: channels×channels.
 
     `guess` is the share that is taken from the unit matrix instead.

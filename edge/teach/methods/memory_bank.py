@@ -4,7 +4,7 @@ import numpy as np
 
 from edge.model.arrays import Arrays, Floats
 from edge.teach.coreset import choose
-from edge.teach.methods.standard import moments
+from edge.teach.methods.standard import moments, standardised
 
 MOST = 1024
 """Cells in a bank; twice as many take twice as long, in teaching and at work."""
@@ -14,6 +14,6 @@ def fit(cells: Floats, budget_bytes: int, rng: np.random.Generator) -> Arrays:
     """See `edge.teach.methods.Fit`."""
     flat = cells.reshape(-1, cells.shape[-1])
     mean, spread = moments(flat)
-    standardised = (flat - mean) / spread
-    size = max(1, min(MOST, budget_bytes // standardised[0].nbytes - 2))
-    return {"bank": standardised[choose(standardised, size, rng)], "mean": mean, "spread": spread}
+    points = standardised(flat, mean, spread)
+    size = max(1, min(MOST, budget_bytes // points[0].nbytes - 2))
+    return {"bank": points[choose(points, size, rng)], "mean": mean, "spread": spread}

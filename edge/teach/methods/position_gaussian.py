@@ -26,11 +26,10 @@ def fit(cells: Floats, budget_bytes: int, rng: np.random.Generator) -> Arrays:  
     pictures, rows, columns, channels = cells.shape
     smooth = np.stack([_smoothed(picture) for picture in cells])
     mean = smooth.mean(axis=0)
-    # From the mean of the other pictures: from a mean that it had a share in, none is far.
-    others = (mean * pictures - smooth) / (pictures - 1) if pictures > 1 else mean
-    away = (cells - others).reshape(pictures, rows * columns, channels)
+    away = _away(cells, smooth, mean).reshape(pictures, rows * columns, channels)
     everywhere = _everywhere(away)
-    away = away @ everywhere
+    for picture in away:
+        picture[:] = picture @ everywhere
     block = _blocks(rows, columns, _most(cells, budget_bytes))
     whitenings = np.stack(
         [everywhere @ _local(away, _weights(block == number)) for number in range(block.max() + 1)]
@@ -50,11 +49,26 @@ def _smoothed(picture: Floats) -> Floats:
     return np.stack(planes, axis=-1)
 
 
+def _away(cells: Floats, smooth: Floats, mean: Floats) -> Floats:
+    """The differences from the mean of all other pictures. They take the place of `smooth`.
+
+    From a mean that it had a share in, no picture is as far as one that is inspected.
+    """
+    if len(cells) == 1:
+        return cells - mean
+    others = len(cells) - 1
+    # cells - (mean × pictures - smooth) / others, in no more memory than there is already.
+    smooth /= others
+    smooth += cells
+    smooth -= mean * np.float32(len(cells) / others)
+    return smooth
+
+
 def _everywhere(away: Floats) -> Floats:
     """What whitens the differences, taken over all cells: channels×channels."""
-    _, spread = moments(away.reshape(-1, away.shape[2]))
-    standard = (away / spread).reshape(-1, away.shape[2])
-    covariance = (standard.T @ standard).astype(np.float64) / len(standard)
+    flat = away.reshape(-1, away.shape[2])
+    mean, spread = moments(flat)
+    covariance = gaussian.correlation(flat, np.zeros_like(mean), spread)
     return gaussian.whitening(covariance, gaussian.doubt(len(away))) / spread[:, None]
 
 

@@ -19,3 +19,10 @@ def moments(cells: Floats) -> tuple[Floats, Floats]:
     moved = spread[spread > 0]
     least = LEAST_SPREAD * np.median(moved) if len(moved) else 1.0
     return mean.astype(np.float32), np.maximum(spread, least).astype(np.float32)
+
+
+def standardised(cells: Floats, mean: Floats, spread: Floats) -> Floats:
+    """The same cells×channels in units of the spread, from the mean."""
+    found: Floats = cells - mean
+    found /= spread
+    return found
