@@ -10,7 +10,7 @@ from edge.preprocess.picture import decode
 from edge.store.lettering import DARK, GREY, font, printable, shortened
 from edge.types import Anomaly, Box, Example, Frame, Image, Inspection, Region
 
-CROP_PX = 132
+CROP_PX = 120
 GAP_PX = 10
 WORDS_PX = 18
 STRIP_PX = CROP_PX + WORDS_PX + 2 * GAP_PX
