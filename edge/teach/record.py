@@ -106,30 +106,29 @@ class Record:
 
 def to_json(record: Record) -> dict[str, Any]:
     """The record without its pictures, for `json.dumps`; NaN and infinity are null."""
-    agreement = record.agreement
-    return {
+    agreement, limit = record.agreement, record.limit
+    found = {
         "schema": SCHEMA,
         "name": record.name,
         "version": record.version,
         "created": record.created.isoformat(),
         "pictures": record.pictures,
-        "skipped": list(record.skipped),
-        "outliers": list(record.outliers),
-        "candidates": [_plain(asdict(candidate)) for candidate in record.candidates],
-        "good": [{"file": file, "score": _plain(score)} for file, score in record.good],
-        "damaged": _plain(record.damaged),
-        "bad": _plain(record.bad),
-        "limit": _plain(asdict(record.limit)),
-        "agreement": None
-        if agreement is None
-        else _plain(asdict(agreement) | {"accepted": agreement.accepted}),
-        "taught_s": _plain(record.taught_s),
-        "model_ms": _plain(record.model_ms),
-        "backbone_ms": _plain(record.backbone_ms),
-        "head_mb": _plain(record.head_mb),
-        "bundle_mb": _plain(record.bundle_mb),
-        "peak_mb": _plain(record.peak_mb),
+        "skipped": record.skipped,
+        "outliers": record.outliers,
+        "candidates": [asdict(candidate) for candidate in record.candidates],
+        "good": [{"file": file, "score": score} for file, score in record.good],
+        "damaged": record.damaged,
+        "bad": record.bad,
+        "limit": asdict(limit) | {"promised": limit.promised, "is_proven": limit.is_proven},
+        "agreement": None if agreement is None else asdict(agreement) | {"accepted": agreement.accepted},
+        "taught_s": record.taught_s,
+        "model_ms": record.model_ms,
+        "backbone_ms": record.backbone_ms,
+        "head_mb": record.head_mb,
+        "bundle_mb": record.bundle_mb,
+        "peak_mb": record.peak_mb,
     }
+    return {key: _plain(value) for key, value in found.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -52,15 +52,15 @@ def _overview(record: Record) -> Section:
 
 def _scores(record: Record) -> Section:
     lead = (
-        "A score says how unlike the good parts a picture is. The scores here are of parts that were held out:"
-        " whatever scored them had not seen them."
+        "A score says how unlike the good parts a picture is. The scores here are of parts that were held"
+        " out: whatever scored them had not seen them."
     )
     if not lanes(record):
         return Section("What it decides", element("p", "There are no scores."), lead)
     limit = record.limit
     words = fill(
-        "Under {} a part passes; at 1 (distance {}) and over it, it fails. Between the two it is inconclusive: a person"
-        " should look.",
+        "Under {} a part passes; at 1 (distance {}) and over it, it fails. Between the two it is"
+        " inconclusive: a person should look.",
         fixed(limit.pass_below, 3),
         fixed(limit.limit_distance, 2),
     )
@@ -75,8 +75,8 @@ def _pictures(record: Record) -> list[Section]:
     files = encoded([*good, *damaged])
     pass_below = record.limit.pass_below
     ask = (
-        "Is there a defect? Then it should not have been taught. Is it light, dirt or position? Then teach more parts"
-        " that have it."
+        "Is there a defect? Then it should not have been taught. Is it light, dirt or position? Then teach"
+        " more parts that have it."
     )
     compare = "Drawn into good parts, and outlined in blue. The warm colours should be where the outline is."
     halves = [
@@ -94,9 +94,9 @@ def _comparison(record: Record) -> list[Section]:
     if not record.candidates:
         return []
     lead = (
-        "Each was taught and scored with the same held-out parts. AUROC: how often a made-up defect scores higher"
-        " than a good part (1: always, 0.5: by chance). Separation: how far apart the two are, in standard"
-        " deviations of the good parts."
+        "Each was taught and scored with the same held-out parts. AUROC: how often a made-up defect scores"
+        " higher than a good part (1: always, 0.5: by chance). Separation: how far apart the two are, in"
+        " standard deviations of the good parts."
     )
     return [Section("What was compared", candidates_table(record.candidates), lead)]
 

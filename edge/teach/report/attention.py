@@ -47,8 +47,8 @@ def unused(record: Record) -> Markup:
     parts: list[Markup] = []
     if record.outliers:
         words = (
-            "These are unlike the other good parts. Look at them: a defect among the good parts teaches that it is"
-            " good. To teach again without one, add {}."
+            "These are unlike the other good parts. Look at them: a defect among the good parts teaches that"
+            " it is good. To teach again without one, add {}."
         )
         parts += [element("p", fill(words, code("--drop FILE"))), _names(record.outliers)]
     if record.skipped:
@@ -62,9 +62,9 @@ def _disagreement(record: Record) -> Markup:
     if agreement is None or agreement.accepted:
         return Markup()
     return fill(
-        "The int8 model does not say what the float model says (AUROC {} instead of {}, correlation of the maps {}),"
-        " so it is not activated by itself. Take pictures with more light or contrast and teach again, or activate it"
-        " as it is with {}.",
+        "The int8 model does not say what the float model says (AUROC {} instead of {}, correlation of the"
+        " maps {}), so it is not activated by itself. Take pictures with more light or contrast and teach"
+        " again, or activate it as it is with {}.",
         fixed(agreement.auroc_int8, 4),
         fixed(agreement.auroc_float, 4),
         fixed(agreement.correlation, 4),
@@ -77,8 +77,8 @@ def _passing(record: Record) -> Markup:
     if not passed:
         return Markup()
     return fill(
-        "{} of {} would pass. Take the pictures closer, or teach in tiles: the smaller the view, the smaller the"
-        " defects that it finds.",
+        "{} of {} would pass. Take the pictures closer, or teach in tiles: the smaller the view, the smaller"
+        " the defects that it finds.",
         count(passed),
         several(len(record.bad), "known-bad part"),
     )
@@ -89,8 +89,8 @@ def _missed(record: Record) -> Markup:
     if passed <= MANY_MISSED * len(record.damaged):
         return Markup()
     return fill(
-        "{} of {} would pass: small or faint defects can be missed. Look below at which; take the pictures closer"
-        " or steadier, or teach in tiles.",
+        "{} of {} would pass: small or faint defects can be missed. Look below at which; take the pictures"
+        " closer or steadier, or teach in tiles.",
         count(passed),
         several(len(record.damaged), "made-up defect"),
     )
@@ -115,8 +115,8 @@ def _few(record: Record) -> Markup:
     if record.limit.promised:
         return Markup()
     return fill(
-        "{} do not tell how good parts vary: there are too few, or they are nearly all the same. Add more, taken as"
-        " the line will take them, with {}.",
+        "{} do not tell how good parts vary: there are too few, or they are nearly all the same. Add more,"
+        " taken as the line will take them, with {}.",
         several(record.limit.parts, "part"),
         code("--add DIR"),
     )

@@ -21,6 +21,7 @@ from edge.teach.report.wording import percent as share
 HEIGHT_PX, TOP_PX, BOTTOM_PX = 250, 18, 40
 STEPS = 60
 LETTER_PX = 16
+FAR_RIGHT = 0.72
 MOST_PARTS = 100_000
 """The axis of the plot goes no farther."""
 
@@ -34,8 +35,8 @@ def promise(limit: Limit) -> Markup:
 def _expected(limit: Limit) -> Markup:
     often = one_in(limit.expected)
     return fill(
-        "Expected: {}{} of good parts fail by mistake and {} are inconclusive, if the next ones vary as the {} did,"
-        " of which {} fail and {} are inconclusive. {}: at most {} fail, with {} confidence.",
+        "Expected: {}{} of good parts fail by mistake and {} are inconclusive, if the next ones vary as the"
+        " {} did, of which {} fail and {} are inconclusive. {}: at most {} fail, with {} confidence.",
         bold(share(limit.expected)),
         f" ({often})" if often else "",
         share(limit.doubtful),
@@ -64,7 +65,7 @@ def _more(limit: Limit) -> Markup:
     if not more:
         return text("Parts enough, but too many of them fail: look at those with the highest scores.")
     words = fill(
-        "{} would prove {}, if none of all fails.",
+        "{} would prove {}, if none fails.",
         bold(count(more), " more good part" if more == 1 else " more good parts"),
         share(limit.false_reject),
     )
@@ -103,16 +104,15 @@ def promise_plot(limit: Limit) -> Markup:
     asked = f"{percent_text(limit.false_reject)} {'promised' if limit.promised else 'asked for'}"
     return plot(
         HEIGHT_PX,
-        f"What parts prove about false rejects: {percent_text(limit.proven)} with {limit.parts}"
+        f"What parts prove about false rejects: {percent_text(limit.proven)} with {limit.parts},"
         f" {percent_text(limit.false_reject)} with {limit.parts_needed}",
-        *(
-            join([level(y(rate), "grid"), _above(y(rate), percent_text(rate), "small soft")])
-            for rate in rates
-        ),
-        join([level(goal, "goal"), _above(goal, asked, "small strong")]),
+        *(level(y(rate), "grid") for rate in rates),
+        level(goal, "goal"),
         element("svg", curve(line, height, "curve"), y=TOP_PX, width="100%", height=height),
-        _spot(across, limit.parts, y(limit.proven), f"now: {percent_text(limit.proven)}", "now"),
-        _spot(across, needed, goal, several(limit.parts_needed, "part"), "then") if more_parts(limit) else "",
+        *(_above(y(rate), percent_text(rate), "small soft halo") for rate in rates),
+        _above(goal, asked, "small strong halo"),
+        _now(across, limit, y(limit.proven)),
+        _then(across, needed, goal) if more_parts(limit) else "",
         _numbers(across, HEIGHT_PX - BOTTOM_PX),
     )
 
@@ -121,11 +121,23 @@ def _above(y_px: float, words: str, kind: str) -> Markup:
     return words_at("0", y_px - 4, "start", words, kind=kind)
 
 
-def _spot(across: LogAxis, parts: int, y_px: float, words: str, kind: str) -> Markup:
-    """A dot, and what it means to the right of it: the curve comes from the left."""
+def _now(across: LogAxis, limit: Limit, y_px: float) -> Markup:
+    """Where this lesson is: on the curve or, if some parts fail, over it. The words keep off the curve."""
+    place = across.share(limit.parts)
+    anchor, dx = ("end", -3) if place > FAR_RIGHT else ("start", 3)
+    words = f"now: {percent_text(limit.proven)}"
+    dot = element("circle", cx=percent(100 * place), cy=y_px, r=5.0, class_="now")
+    return join(
+        [dot, words_at(percent(100 * place), y_px - 9, anchor, words, kind="small strong halo", dx=dx)]
+    )
+
+
+def _then(across: LogAxis, parts: int, y_px: float) -> Markup:
+    """Where the promise is proven, named on the side where the curve is not."""
     place = percent(100 * across.share(parts))
-    dot = element("circle", cx=place, cy=y_px, r=5.0, class_=kind)
-    return join([dot, words_at(place, y_px - 9, "start", words, kind="small strong halo", dx=3)])
+    dot = element("circle", cx=place, cy=y_px, r=5.0, class_="then")
+    words = several(parts, "part")
+    return join([dot, words_at(place, y_px + 18, "end", words, kind="small strong halo", dx=-5)])
 
 
 def _numbers(across: LogAxis, base: float) -> Markup:
