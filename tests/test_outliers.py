@@ -39,7 +39,7 @@ def test_the_worst_comes_first() -> None:
 @pytest.mark.parametrize("count", [5, 10, 20, 60])
 def test_good_parts_alone_rarely_stand_out(count: int) -> None:
     alarms = sum(bool(stand_out(scores(*drawn(seed, count)))) for seed in range(300))
-    assert alarms <= 300 * 0.08
+    assert alarms <= 300 * 0.15
 
 
 def test_the_scale_of_the_scores_does_not_count() -> None:
