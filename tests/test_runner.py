@@ -6,19 +6,22 @@ import pytest
 import tiny_bundle
 import tiny_model
 
-from edge.config import Check, Quality, Rectangle
-from edge.model.checks import open_check
+from edge.config import Check, Quality, Rectangle, Rules
 from edge.errors import BundleError, InferenceError
+from edge.model import examples
+from edge.model.arrays import pack, unpack
 from edge.model.bundle import load
+from edge.model.checks import open_check
 from edge.model.golden import replay, score
 from edge.model.interpreter import DelegateConfig
 from edge.model.manifest import AnomalyHead, Input
-from edge.model.memory_bank import Bank, write_bank
 from edge.model.runner import Model, open_model
 from edge.pipeline import judge_frame, prepare_frame
+from edge.preprocess.layout import lay_out
 from edge.preprocess.quality import QualityGate
 from edge.preprocess.tensor import InputSpec, prepare
-from edge.types import Anomaly, Box, Classification
+from edge.teach.examples import look, make_examples
+from edge.types import Anomaly, Box, Classification, Finding, Verdict
 
 LEFT = Rectangle(x_min=0, y_min=0, x_max=64, y_max=64)
 GREY, RED = (128, 128, 128), (255, 0, 0)
@@ -66,6 +69,55 @@ def test_a_check_looks_where_its_model_was_taught_to_unless_it_says_where(
     assert finding.prediction.box == seen
 
 
+def taught_with_examples(folder: Path) -> Path:
+    """A bundle for which grey is good; it keeps a light and a dark picture."""
+    spec, looks = InputSpec(32, 32), []
+    for name, grey in (("dark.png", -0.2), ("light.png", 0.2)):
+        cells = np.full((2, 2, 3), grey, np.float32)
+        picture = np.full((64, 64, 3), 100, np.uint8)
+        looks.append(look(name, picture, lay_out(64, 64, spec), [cells], np.random.default_rng(0)))
+    return with_file(folder, make_examples(looks, np.random.default_rng(0)))
+
+
+def with_file(folder: Path, content: bytes) -> Path:
+    """The tiny bundle with these examples."""
+    bare = load(tiny_bundle.anomaly(folder.parent / "bare"))
+    return tiny_bundle.save(folder, bare.manifest, {**bare.files, examples.FILE: content})
+
+
+def judged_half_red(folder: Path) -> Finding:
+    rules = Rules(fail_at=0.5, pass_below=0.5)
+    check = open_check(Check(name="surface", bundle=folder, rules=rules), verified=None)
+    picture = np.full((64, 64, 3), 160, np.uint8)
+    picture[32:, 32:] = RED
+    gate = QualityGate(check.model.quality, Quality(enabled=False))
+    return judge_frame(prepare_frame(parts.frame(picture), gate, [check])).findings[0]
+
+
+def test_a_part_that_fails_is_compared_with_the_taught_place_most_like_it(tmp_path: Path) -> None:
+    finding = judged_half_red(taught_with_examples(tmp_path / "part"))
+    assert finding.decision.verdict is Verdict.FAIL
+    (region,) = finding.decision.regions
+    assert region.peak_at == (48, 48)
+    assert region.nearest is not None
+    assert region.nearest.box == Box(32, 32, 64, 64)
+    assert region.nearest.picture == "dark.png"
+
+
+def test_a_bundle_without_examples_judges_all_the_same(tmp_path: Path) -> None:
+    finding = judged_half_red(tiny_bundle.anomaly(tmp_path / "part"))
+    assert finding.decision.verdict is Verdict.FAIL
+    assert finding.decision.regions[0].nearest is None
+
+
+def test_examples_of_another_model_are_refused(tmp_path: Path) -> None:
+    content = load(taught_with_examples(tmp_path / "taught" / "part")).files[examples.FILE]
+    arrays = unpack(content, examples.FILE)
+    folder = with_file(tmp_path / "part", pack({**arrays, "mean": np.zeros(7, np.float32)}))
+    with pytest.raises(BundleError, match=r"examples.npz: array 'mean'"):
+        open_model(load(folder))
+
+
 def test_a_classification_gives_a_probability_for_each_label(tmp_path: Path) -> None:
     model = open_model(load(tiny_bundle.classification(tmp_path / "part")))
     prepared = tiny_bundle.plain(RED, 8)
@@ -103,7 +155,7 @@ def test_a_model_that_falls_back_goes_on_and_says_why(anomaly: Model) -> None:
     red = tiny_bundle.plain(RED)
     before = anomaly.run(red)
     anomaly.fall_back("failed 5 times in a row")
-    assert np.array_equal(anomaly.run(red), before)
+    assert np.array_equal(anomaly.run(red).scores, before.scores)
     assert (anomaly.identity.delegate, anomaly.identity.fallback) == ("cpu", "failed 5 times in a row")
 
 
@@ -119,24 +171,30 @@ def test_limits_and_quality_are_those_of_the_manifest(anomaly: Model) -> None:
     assert anomaly.labels == ()
 
 
+def test_a_backbone_takes_pictures_of_the_size_that_the_manifest_says(tmp_path: Path) -> None:
+    model = open_model(load(tiny_bundle.anomaly(tmp_path / "part", model=tiny_model.backbone(64))))
+    assert model.run(tiny_bundle.plain(GREY)).scores[0].shape == (2, 2)
+
+
 def test_a_model_that_takes_another_size_is_refused(tmp_path: Path) -> None:
-    folder = tiny_bundle.anomaly(tmp_path / "part", model=tiny_model.backbone(64))
+    folder = tiny_bundle.classification(tmp_path / "part", input=Input(width=16, height=16))
     with pytest.raises(
-        BundleError, match=r"takes pictures of 64×64, but \[input\] in .*model\.toml says 32×32"
+        BundleError, match=r"takes pictures of 8×8, but \[input\] in .*model\.toml says 16×16"
     ):
         open_model(load(folder))
 
 
 def test_a_model_without_the_features_that_the_bank_needs_is_refused(tmp_path: Path) -> None:
     folder = tiny_bundle.anomaly(tmp_path / "part", model=tiny_model.passthrough((1, 32, 32, 3)))
-    with pytest.raises(BundleError, match=r"its outputs are 1×32×32×3; anomaly\.stride_px 16 needs 1×2×2×n"):
+    with pytest.raises(BundleError, match=r"its outputs are 1×32×32×3; anomaly\.strides_px 16 needs 1×2×2×n"):
         open_model(load(folder))
 
 
 def test_a_bank_of_other_channels_is_refused(tmp_path: Path) -> None:
-    bank = Bank(np.zeros((1, 4), np.float32), np.zeros(4, np.float32), np.ones(4, np.float32))
-    folder = tiny_bundle.anomaly(tmp_path / "part", bank=write_bank(bank))
-    with pytest.raises(BundleError, match=r"bank\.npz: has 4 channels, the model 3; teach the bundle again"):
+    bank = {"bank": np.zeros((1, 4)), "mean": np.zeros(4), "spread": np.ones(4)}
+    content = pack({key: array.astype(np.float32) for key, array in bank.items()})
+    folder = tiny_bundle.anomaly(tmp_path / "part", bank=content)
+    with pytest.raises(BundleError, match=r"bank\.npz: array 'bank' is float32 1×4, but must be float32 n×3"):
         open_model(load(folder))
 
 
@@ -154,9 +212,9 @@ def test_a_classification_of_several_outputs_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_other_stride_can_be_looked_at(tmp_path: Path) -> None:
-    head = AnomalyHead(bank="bank.npz", stride_px=8, limit_distance=1.0)
+    head = AnomalyHead(method="memory_bank", head="bank.npz", strides_px=[8], limit_distance=1.0)
     model = open_model(load(tiny_bundle.anomaly(tmp_path / "part", anomaly=head)))
-    assert model.run(tiny_bundle.plain(GREY))[0].shape == (4, 4)
+    assert model.run(tiny_bundle.plain(GREY)).scores[0].shape == (4, 4)
 
 
 def test_a_score_is_of_the_highest_cells_or_the_probability_of_the_label(
