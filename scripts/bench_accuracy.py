@@ -100,7 +100,8 @@ def lesson(split: Split, folder: Path) -> tuple[Bundle, float]:
 def timed(bundle: Bundle, paths: Sequence[Path]) -> Figures:
     """Milliseconds of a run of the model, and of the bare backbone on the same tensors, in turn."""
     model = open_model(bundle)
-    bare = Interpreter(bundle.files[bundle.manifest.model], name=str(bundle.model_path))
+    size = (model.spec.height, model.spec.width) if bundle.manifest.resizable else None
+    bare = Interpreter(bundle.files[bundle.manifest.model], name=str(bundle.model_path), size=size)
     views = [prepare(read(path), model.spec) for path in paths]
     whole_ms, bare_ms = [], []
     for number in range(TIMED + 5):
@@ -128,7 +129,8 @@ def setting(bundle: Bundle) -> str:
     words = [f"{seen.width}×{seen.height}"]
     words += [f"{seen.tiles_x}×{seen.tiles_y} tiles"] if seen.tiles_x * seen.tiles_y > 1 else []
     words += [f"contrast {seen.contrast}"]
-    words += [f"stride {head.stride_px}", "memory bank"] if head else []
+    if head is not None:
+        words += [f"stride {' and '.join(map(str, head.strides_px))}", head.method.replace("_", " ")]
     return ", ".join(words)
 
 
