@@ -11,7 +11,7 @@ FEWEST = 5
 """Of fewer scores nobody can tell which one is odd."""
 FALSE_ALARMS = 0.1
 """So many sets of good parts alone have a picture that stands out all the same, if scores have a tail as long as
-Gumbel's; most have a shorter one. Of one defect among 20 good parts it finds 8 of 12 on bottles, 5 on cookies and 3
+Gumbel's; most have a shorter one. Of one defect among 20 good parts it finds 8 of 12 on bottles, 5 on cookies, 3
 on solar cells; without the defect, 2 of 12 sets of solar cells have one that stands out, the others none."""
 LEAST_SPREAD = 0.03
 """Of log scores: pictures that are nearly the same do not stand out for a difference of a few per cent."""
