@@ -45,7 +45,7 @@ def bottle_all() -> Split:
 
 def magnetic_tile() -> Split:
     """By near-duplicate group: a random split would score what it was taught."""
-    root = _folder("magnetic_tile")
+    root = folder_of("magnetic_tile")
     parts = json.loads((root / "split.json").read_text())
     scored = [root / name for name in parts["test"]]
     good = [path for path in scored if path.parent.name == "free"]
@@ -74,7 +74,7 @@ def elpv_poly() -> Split:
 
 def cookies() -> Split:
     """Biscuits; only some of the bad ones have masks."""
-    root = _folder("cookies")
+    root = folder_of("cookies")
     training, test = root / "dataset-files" / "training-images", root / "test-images"
     normal = sorted(training.glob("normal-*.jpg"), key=lambda path: int(path.stem.split("-")[-1]))
     bad = sorted(training.glob("anomaly-*.jpg"))
@@ -92,7 +92,7 @@ def cookies() -> Split:
 
 def screws() -> Split:
     """A board with four places: `NAME_abcd.jpg` has a 1 for each that holds a screw."""
-    pictures = sorted(_folder("screws").joinpath("train_val_set").glob("*_[01][01][01][01].jpg"))
+    pictures = sorted(folder_of("screws").joinpath("train_val_set").glob("*_[01][01][01][01].jpg"))
     full = [path for path in pictures if path.stem.endswith("_1111")]
     taught = _some(full, len(full) // 2)
     return Split(
@@ -118,7 +118,7 @@ SPLITS = {
 
 
 def _bottle(count: int, least: float) -> Split:
-    root = _folder("bottle")
+    root = folder_of("bottle")
     good = sorted(root.glob("train/good/*"))
     bad = [path for path in sorted(root.glob("test/*/*")) if path.parent.name != "good"]
     words = f"{count} of train/good (seed 0)" if count < len(good) else f"all {len(good)} of train/good"
@@ -154,7 +154,8 @@ def _elpv(kind: str, count: int, least: float) -> Split:
     )
 
 
-def _folder(name: str) -> Path:
+def folder_of(name: str) -> Path:
+    """Where the pictures of a set lie. Raises `Absent`."""
     if not (SHARED / name).is_dir():
         raise Absent(f"{name}: there is no folder {name} in ../shared/data")
     return SHARED / name

@@ -12,6 +12,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from accuracy_classes import NAME as CLASSES
+from accuracy_classes import measured_classes, table_of_classes
 from accuracy_sets import MOST_MS, SPLITS, Absent, Split
 
 from edge.cli.bundles import inspections, open_bundle
@@ -40,21 +42,22 @@ FIGURES = {
 def main() -> None:
     """Teach and score the sets that are there, and print, or write, what came of it."""
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--only", nargs="+", metavar="SET", choices=SPLITS, help=f"Of {', '.join(SPLITS)}.")
+    sets = (*SPLITS, CLASSES)
+    asked.add_argument("--only", nargs="+", metavar="SET", choices=sets, help=f"Of {', '.join(sets)}.")
     asked.add_argument("--json", action="store_true", help="Print JSON.")
     asked.add_argument("--write", type=Path, metavar="FILE", help="Write the tables, as Markdown, too.")
     options = asked.parse_args()
     rows: list[Figures] = []
     absent: list[str] = []
-    for name in options.only or SPLITS:
+    for name in options.only or sets:
         try:
-            rows.append(measured(SPLITS[name]()))
+            rows.append(measured_classes() if name == CLASSES else measured(SPLITS[name]()))
         except Absent as err:
             absent.append(str(err))
             print(f"skipped: {err}", file=sys.stderr)
             continue
         if not options.json:
-            print("\n".join(table(rows[-1])), flush=True)
+            print("\n".join(tables(rows[-1])), flush=True)
     if options.json:
         print(json.dumps({"rows": rows, "skipped": absent}, indent=1))
     if options.write is not None:
@@ -134,6 +137,11 @@ def setting(bundle: Bundle) -> str:
     return ", ".join(words)
 
 
+def tables(row: Figures) -> Iterator[str]:
+    """What the page says of one set."""
+    return table_of_classes(row) if row["set"] == CLASSES else table(row)
+
+
 def table(row: Figures) -> Iterator[str]:
     """One set: its split, its figures against their bars, and what else was measured."""
     yield f"### {row['set']}"
@@ -174,10 +182,10 @@ def document(rows: Sequence[Mapping[str, Any]], absent: Sequence[str]) -> str:
         "",
         "| set | image AUROC | bar | pixel AUROC | AU-PRO | escapes | overkill | model ms | ratio | holds |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *(_line(row) for row in rows),
+        *(_line(row) for row in rows if row["set"] != CLASSES),
         "",
         *(f"Not measured: {line}" for line in absent),
-        *(line for row in rows for line in table(dict(row))),
+        *(line for row in rows for line in tables(dict(row))),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
