@@ -138,6 +138,13 @@ def test_dots_lie_where_their_scores_are(report: Page) -> None:
     assert sum(place >= limit for place in dots) == 18 + 2  # made-up defects and known-bad parts that fail
 
 
+def test_scores_beyond_the_axis_are_drawn_at_its_end_and_counted() -> None:
+    found = Page(html(record(damaged=(0.001, 40.0, 99.0))))
+    assert "2 scores over 32 drawn at the right end." in found.text
+    assert "1 score under 0.0625 drawn at the left end." in found.text
+    assert "drawn at the" not in Page(html(record())).text
+
+
 def test_many_parts_are_columns_that_count_them() -> None:
     scores = tuple((f"{place}.png", 0.5 + place / 1000) for place in range(300))
     found = Page(html(record(good=scores, damaged=(), bad=())))

@@ -7,7 +7,7 @@ from edge.teach.report.gallery import encoded, gallery, legend
 from edge.teach.report.markup import element, fill, join
 from edge.teach.report.page import Section, page
 from edge.teach.report.promise import more_parts, promise
-from edge.teach.report.scores import lanes, score_plot
+from edge.teach.report.scores import beyond, lanes, score_plot
 from edge.teach.report.wording import fixed, one_in, percent, percent_text, rounded
 
 __all__ = ["Section", "html", "page"]
@@ -64,7 +64,7 @@ def _scores(record: Record) -> Section:
         fixed(limit.pass_below, 3),
         fixed(limit.limit_distance, 2),
     )
-    figure = element("figure", score_plot(record), element("figcaption", words))
+    figure = element("figure", score_plot(record), element("figcaption", words, beyond(record)))
     return Section("What it decides", figure, lead)
 
 

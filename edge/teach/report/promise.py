@@ -21,7 +21,7 @@ from edge.teach.report.wording import percent as share
 HEIGHT_PX, TOP_PX, BOTTOM_PX = 250, 18, 40
 STEPS = 60
 LETTER_PX = 16
-FAR_RIGHT = 0.72
+FAR_RIGHT = 0.83
 MOST_PARTS = 100_000
 """The axis of the plot goes no farther."""
 
@@ -89,7 +89,7 @@ def more_parts(limit: Limit) -> int:
 def promise_plot(limit: Limit) -> Markup:
     """The bound over the number of parts: where this lesson is, and where the promise is proven."""
     needed = min(MOST_PARTS, max(limit.parts_needed, limit.parts + 1))
-    across = LogAxis(min(5, limit.parts), needed * 2.2)
+    across = LogAxis(min(5, limit.parts) / 1.6, max(2.2 * needed, 3.0 * limit.parts))
     lowest = min(limit.false_reject, bound(across.high, limit.confidence))
     up = LogAxis(lowest / 1.3, min(1.0, 1.4 * max(limit.proven, bound(across.low, limit.confidence))))
     height = HEIGHT_PX - TOP_PX - BOTTOM_PX
@@ -142,7 +142,7 @@ def _then(across: LogAxis, parts: int, y_px: float) -> Markup:
 
 def _numbers(across: LogAxis, base: float) -> Markup:
     pieces = [level(base, "base")]
-    for parts in ticks(across):
+    for parts in ticks(across, most=7):
         share_across = across.share(parts)
         place = percent(100 * share_across)
         pieces.append(upright(place, base, base + 5, "tick"))

@@ -32,7 +32,7 @@ NARROW_PX = 640
 """Dots are stacked where they would touch on a page as narrow as this."""
 COLUMNS_PX = 72
 SIGNS_PX, TITLE_PX, AXIS_PX = 44, 28, 42
-LOWEST, HIGHEST = 1 / 64, 64.0
+LOWEST, HIGHEST = 1 / 16, 32.0
 """The axis goes no farther: what lies beyond is drawn at its end."""
 PER_DOUBLING = (32, 16, 8, 4)
 """Columns to each doubling of the score, so that one of them ends at the limit."""
@@ -104,7 +104,7 @@ def score_plot(record: Record) -> Markup:
 def _axis(scores: Sequence[float], pass_below: float) -> LogAxis:
     """From the lowest to the highest, the limit well inside; in steps of a quarter of a doubling."""
     known = [min(max(score, LOWEST), HIGHEST) for score in (*scores, pass_below) if isfinite(score)]
-    low, high = min([0.8, *known]) / 1.1, max([1.4, *known]) * 1.1
+    low, high = min([0.55, *known]) / 1.1, max([1.4, *known]) * 1.1
     return LogAxis(2 ** (floor(4 * log2(low)) / 4), 2 ** (ceil(4 * log2(high)) / 4))
 
 
@@ -206,6 +206,18 @@ def _columns(parts: Sequence[tuple[str, float]], axis: LogAxis) -> tuple[list[Ma
     peak = (axis.share(edges[counts.argmax()]) + axis.share(edges[counts.argmax() + 1])) / 2
     drawn.append(label(peak, -COLUMNS_PX - 4, f"{highest:,}", kind="small"))
     return drawn, COLUMNS_PX + 16
+
+
+def beyond(record: Record) -> str:
+    """What to add where scores lie beyond the ends of the axis."""
+    scores = [score for lane in lanes(record) for _, score in lane.parts if isfinite(score)]
+    over = sum(score > HIGHEST for score in scores)
+    under = sum(score < LOWEST for score in scores)
+    parts = [
+        f" {several(over, 'score')} over {HIGHEST:g} drawn at the right end." if over else "",
+        f" {several(under, 'score')} under {LOWEST:g} drawn at the left end." if under else "",
+    ]
+    return "".join(parts)
 
 
 def _ticks(axis: LogAxis, top: float) -> Markup:
