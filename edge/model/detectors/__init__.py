@@ -3,6 +3,11 @@
 from typing import Protocol, assert_never
 
 from edge.model.arrays import Arrays, Floats
+from edge.model.detectors.autoencoder import Autoencoder
+from edge.model.detectors.gaussian import Gaussian
+from edge.model.detectors.memory_bank import MemoryBank
+from edge.model.detectors.one_class_svm import OneClassSVM
+from edge.model.detectors.position_gaussian import PositionGaussian
 from edge.model.methods import Method
 
 
@@ -25,24 +30,14 @@ def open_detector(method: Method, arrays: Arrays, name: str, cells: int, channel
     """
     match method:
         case "memory_bank":
-            from edge.model.detectors.memory_bank import MemoryBank
-
             return MemoryBank(arrays, name, cells, channels)
         case "gaussian":
-            from edge.model.detectors.gaussian import Gaussian
-
             return Gaussian(arrays, name, cells, channels)
         case "position_gaussian":
-            from edge.model.detectors.position_gaussian import PositionGaussian
-
             return PositionGaussian(arrays, name, cells, channels)
         case "one_class_svm":
-            from edge.model.detectors.one_class_svm import OneClassSVM
-
             return OneClassSVM(arrays, name, cells, channels)
         case "autoencoder":
-            from edge.model.detectors.autoencoder import Autoencoder
-
             return Autoencoder(arrays, name, cells, channels)
         case _:
             assert_never(method)
