@@ -56,7 +56,6 @@ def table_of_classes(row: Figures) -> Iterator[str]:
     yield f"| of each | balanced accuracy | holds | without unknown | unknown | {' | '.join(classes)} | teaching |"
     yield f"|{' --- |' * (6 + len(classes))}"
     for each in row["rows"]:
-        recalls = " | ".join(f"{each['recalls'][label]:.2f}" for label in classes)
         said = ("yes" if holds else "**no**") if each["count"] == BAR_COUNT else ""
         balanced = f"{each['balanced']:.3f} ± {each['deviation']:.3f}"
         found = f"{balanced} | {said} | {each['named']:.3f} | {each['unknown']:.0%}"
