@@ -14,7 +14,7 @@ class PositionGaussian:
     """Arrays: `mean`, cells×channels; `whitening`, blocks×channels×n; and `block`, the block of each cell.
 
     Features less their mean, times the `whitening` of their block, have the unit matrix as their covariance over
-    the good parts. 49 blocks take 0.4 ms for 196 cells of 152 channels, where 4.5 MB fit into the cache, else 1 ms.
+    the good parts. 49 blocks take 0.4 ms for 196 cells of 152 channels; 1 ms where 4.5 MB do not fit the cache.
     """
 
     def __init__(self, arrays: Arrays, name: str, cells: int, channels: int) -> None:
