@@ -18,7 +18,7 @@ INPAINTED_PX = 48
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """Where a defect comes to be. `rows` and `columns` of the `picture` are `piece`, as float32.
+    """Where a defect comes to be. `rows` and `columns` of the `picture` are `piece`.
 
     `x` and `y` are the middle of the defect within the piece, `size_px` is its length. A change of `least` grey
     levels can just be told from the noise around; one of `plain` cannot be missed.
@@ -31,7 +31,7 @@ class Site:
     x: float
     y: float
     size_px: float
-    piece: Floats
+    piece: Image
     least: float
     plain: float
 
@@ -41,16 +41,16 @@ class Site:
         return self.piece.shape[1], self.piece.shape[0]
 
 
-Drawn = tuple[Floats, Floats]
-"""The piece with the defect, h×w×3, not yet clipped to 0…255; and its shape, h×w, 1 inside, 0 outside."""
+Drawn = tuple[Image, Floats]
+"""The piece with the defect, h×w×3; and its shape, h×w, 1 inside, 0 outside."""
 Draw = Callable[[Site, np.random.Generator], Drawn]
 
 
 def cut_paste(site: Site, rng: np.random.Generator) -> Drawn:
     """A rotated piece of the same picture, from nearby or elsewhere; slim ones are scars (Li et al. 2021)."""
     shape = _bar(site, rng, slimmest=6.0)
-    pasted = _elsewhere(site, rng, zoom=1.0) + _colour(site, rng, 0.0, 0.4)
-    return _mix(site.piece, pasted, shape * rng.uniform(0.4, 1.0)), shape
+    pasted = _tinted(_elsewhere(site, rng, zoom=1.0), _colour(site, rng, 0.0, 0.4))
+    return _mix(site.piece, pasted, shape * np.float32(rng.uniform(0.5, 1.0))), shape
 
 
 def scratch(site: Site, rng: np.random.Generator) -> Drawn:
@@ -64,12 +64,11 @@ def scratch(site: Site, rng: np.random.Generator) -> Drawn:
     thick_px = max(1, round(min(site.picture.shape[:2]) * rng.uniform(1 / 600, 1 / 120)))
     shape = _stroke(site, line, thick_px)
     step = _colour(site, rng, 0.3, 1.5)
-    drawn = site.piece + shape[:, :, None] * step
+    lit = shape
     if rng.random() < 0.4:  # noqa: PLR2004 - a groove in metal has a bright and a dark side
         shadow = _stroke(site, line + thick_px * across, thick_px)
-        drawn -= shadow[:, :, None] * step * np.float32(0.7)
-        shape = np.maximum(shape, shadow)
-    return drawn, shape
+        lit, shape = shape - np.float32(0.7) * shadow, np.maximum(shape, shadow)
+    return _add(site.piece, lit, step), shape
 
 
 def blob(site: Site, rng: np.random.Generator) -> Drawn:
@@ -77,10 +76,10 @@ def blob(site: Site, rng: np.random.Generator) -> Drawn:
     shape = _spot(site, rng, ragged=0.45)
     if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
         texture = _elsewhere(site, rng, zoom=float(np.exp(rng.uniform(-0.7, 0.7))))
-        texture += _colour(site, rng, 0.0, 0.5)
-        return _mix(site.piece, texture, shape * rng.uniform(0.3, 1.0)), shape
-    grain = 1 + np.float32(0.4) * _cloud(site, rng)[:, :, None]
-    return _add(site.piece, shape[:, :, None] * grain * _colour(site, rng, 0.0, 1.0)), shape
+        texture = _tinted(texture, _colour(site, rng, 0.0, 0.5))
+        return _mix(site.piece, texture, shape * np.float32(rng.uniform(0.4, 1.0))), shape
+    grain = 1 + np.float32(0.4) * _cloud(site, rng)
+    return _add(site.piece, shape * grain, _colour(site, rng, 0.1, 1.0)), shape
 
 
 def missing(site: Site, rng: np.random.Generator) -> Drawn:
@@ -96,23 +95,25 @@ def missing(site: Site, rng: np.random.Generator) -> Drawn:
 def stain(site: Site, rng: np.random.Generator) -> Drawn:
     """A soft change of low contrast, all lighter or darker; or a dent, lit from one side."""
     right, down = _axes(site, rng, slimmest=2.5)
-    shape = np.exp(-2 * (right * right + down * down)) * (1 + np.float32(0.1) * _cloud(site, rng))
-    shape = np.asarray(np.clip(shape, 0, 1), np.float32)
-    step = _colour(site, rng, 0.0, 0.6)
+    ragged = 1 + np.float32(0.1) * _cloud(site, rng)
+    shape = np.minimum(cv2.exp(-2 * (right * right + down * down)) * ragged, 1)
+    step = _colour(site, rng, 0.1, 0.8)
     if rng.random() < 0.4:  # noqa: PLR2004 - dents are rarer
-        lit = np.float32(2.0) * shape * np.clip(right, -1, 1)
-        return _add(site.piece, lit[:, :, None] * step), shape
-    return _add(site.piece, shape[:, :, None] * step), shape
+        return _add(site.piece, 2 * shape * np.clip(right, -1, 1), step), shape
+    return _add(site.piece, shape, step), shape
 
 
-def _add(piece: Floats, change: Floats) -> Floats:
-    changed: Floats = piece + change
-    return changed
+def _add(piece: Image, share: Floats, step: Floats) -> Image:
+    change = cv2.merge([share * level for level in step])
+    return np.asarray(cv2.add(piece, change, dtype=cv2.CV_8U), np.uint8)
 
 
-def _mix(piece: Floats, other: Floats, share: Floats) -> Floats:
-    mixed: Floats = piece + share[:, :, None].astype(np.float32) * (other - piece)
-    return mixed
+def _tinted(piece: Image, step: Floats) -> Image:
+    return np.asarray(cv2.add(piece, np.append(step, 0.0)), np.uint8)
+
+
+def _mix(piece: Image, other: Image, share: Floats) -> Image:
+    return np.asarray(cv2.blendLinear(np.ascontiguousarray(piece), other, 1 - share, share), np.uint8)
 
 
 def _colour(site: Site, rng: np.random.Generator, faintest: float, strongest: float) -> Floats:
@@ -133,11 +134,13 @@ def _colour(site: Site, rng: np.random.Generator, faintest: float, strongest: fl
 def _axes(site: Site, rng: np.random.Generator, slimmest: float) -> tuple[Floats, Floats]:
     """Coordinates of the piece's pixels in half sizes of a defect that is turned at random; its middle is 0, 0."""
     angle, slim = rng.uniform(0, np.pi), float(np.exp(rng.uniform(0, np.log(slimmest))))
-    y, x = np.ogrid[: site.piece.shape[0], : site.piece.shape[1]]
-    right = (x - site.x) * np.cos(angle) + (y - site.y) * np.sin(angle)
-    down = (y - site.y) * np.cos(angle) - (x - site.x) * np.sin(angle)
     half_px = site.size_px / 2
-    return (right / half_px).astype(np.float32), (down * slim / half_px).astype(np.float32)
+    y = ((np.arange(site.piece.shape[0]) - site.y) / half_px)[:, None]
+    x = ((np.arange(site.piece.shape[1]) - site.x) / half_px)[None, :]
+    cos, sin = np.cos(angle), np.sin(angle)
+    right = (x * cos).astype(np.float32) + (y * sin).astype(np.float32)
+    down = (y * cos * slim).astype(np.float32) - (x * sin * slim).astype(np.float32)
+    return right, down
 
 
 def _bar(site: Site, rng: np.random.Generator, slimmest: float) -> Floats:
@@ -148,8 +151,9 @@ def _bar(site: Site, rng: np.random.Generator, slimmest: float) -> Floats:
 
 def _spot(site: Site, rng: np.random.Generator, ragged: float) -> Floats:
     right, down = _axes(site, rng, slimmest=2.0)
-    inside = 1 - np.hypot(right, down) + np.float32(ragged) * _cloud(site, rng)
-    return _softened((inside > 0) & (np.hypot(right, down) < 1.4))  # noqa: PLR2004 - it stays in the piece
+    far = cv2.magnitude(right, down)
+    reach = np.minimum(1 + np.float32(ragged) * _cloud(site, rng), np.float32(1.4))
+    return _softened(far < reach)
 
 
 def _softened(shape: Mask) -> Floats:
@@ -168,11 +172,11 @@ def _cloud(site: Site, rng: np.random.Generator) -> Floats:
     total = np.zeros(site.piece.shape[:2], np.float32)
     for octave in range(3):
         lattice = rng.standard_normal((4 << octave, 4 << octave), np.float32)
-        total += cv2.resize(lattice, site.size, interpolation=cv2.INTER_CUBIC) / (1 << octave)
+        total += cv2.resize(lattice / np.float32(1 << octave), site.size, interpolation=cv2.INTER_CUBIC)
     return total
 
 
-def _elsewhere(site: Site, rng: np.random.Generator, zoom: float) -> Floats:
+def _elsewhere(site: Site, rng: np.random.Generator, zoom: float) -> Image:
     """What could lie here if it were another, rotated place of the picture: one nearby, or any on the part."""
     if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
         angle = rng.uniform(0, 2 * np.pi)
@@ -184,7 +188,7 @@ def _elsewhere(site: Site, rng: np.random.Generator, zoom: float) -> Floats:
     return _taken_from(site, (x, y), rng.uniform(0, 2 * np.pi), zoom)
 
 
-def _taken_from(site: Site, place: tuple[float, float], angle: float, zoom: float) -> Floats:
+def _taken_from(site: Site, place: tuple[float, float], angle: float, zoom: float) -> Image:
     cos, sin = np.cos(angle) / zoom, np.sin(angle) / zoom
     x, y = place
     to_picture = np.array(
@@ -197,16 +201,16 @@ def _taken_from(site: Site, place: tuple[float, float], angle: float, zoom: floa
     taken = cv2.warpAffine(
         site.picture, to_picture, site.size, flags=flags, borderMode=cv2.BORDER_REFLECT_101
     )
-    return np.asarray(taken, np.float32)
+    return np.asarray(taken, np.uint8)
 
 
-def _surroundings(site: Site, shape: Floats) -> Floats:
+def _surroundings(site: Site, shape: Floats) -> Image:
     """The piece, filled in from around the shape (Telea 2004), on a reduced picture: no detail is left."""
     width, height = site.size
     scale = min(1.0, INPAINTED_PX / max(width, height))
     small = max(2, round(width * scale)), max(2, round(height * scale))
     reduced = cv2.resize(site.piece, small, interpolation=cv2.INTER_AREA)
     hole = cv2.resize(shape, small, interpolation=cv2.INTER_AREA)
-    known, unknown = reduced.astype(np.uint8), np.ceil(hole - np.float32(0.02)).astype(np.uint8)
-    filled = cv2.inpaint(known, unknown, 3, cv2.INPAINT_TELEA)
-    return np.asarray(cv2.resize(filled, site.size, interpolation=cv2.INTER_LINEAR), np.float32)
+    unknown = np.ceil(hole - np.float32(0.02)).astype(np.uint8)
+    filled = cv2.inpaint(reduced, unknown, 3, cv2.INPAINT_TELEA)
+    return np.asarray(cv2.resize(filled, site.size, interpolation=cv2.INTER_LINEAR), np.uint8)
