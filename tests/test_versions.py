@@ -190,6 +190,17 @@ def test_two_teaches_do_not_meet(folder: Path) -> None:
     Shelf(folder).__exit__(None, None, None)
 
 
+def test_a_first_lesson_that_came_to_nothing_leaves_nothing(folder: Path, model: bundle.Bundle) -> None:
+    with pytest.raises(BundleError), Shelf(folder) as shelf:
+        write(shelf.next, model.manifest, {})
+    assert not folder.exists()
+
+
+def test_a_shelf_where_the_first_lesson_goes_on_says_that_there_is_nothing_yet(folder: Path) -> None:
+    with Shelf(folder), pytest.raises(BundleError, match="part: no version is active; there is none; teach"):
+        load(folder)
+
+
 CHANGES = {"open", "os.chmod", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "fcntl.flock"}
 """What Python tells its audit hooks of before it asks the kernel for it; nothing else changes a disk."""
 

@@ -12,6 +12,7 @@ import fcntl
 import logging
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -47,7 +48,7 @@ def resolve(folder: Path) -> Path:
     numbers, active = _numbers(folder), _actives(folder)
     if active and active[0] in numbers:
         return _place(folder, active[0])
-    if not numbers and not active:
+    if not numbers and not active and not (folder / LOCK).exists():
         return folder
     trouble = f"version {_named(active[0])} is missing" if active else "no version is active"
     raise BundleError(f"{folder}: {trouble}; {_advice(numbers)}")
@@ -102,6 +103,7 @@ class Shelf:
         try:
             if kind is None:
                 self._prune()
+            self._leave_no_empty_one()
         finally:
             os.close(self._lock)
 
@@ -132,6 +134,13 @@ class Shelf:
             raise _unwritable(self.folder, err) from err
         return _place(self.folder, numbers[0])
 
+    def _leave_no_empty_one(self) -> None:
+        """A first lesson that came to nothing leaves nothing."""
+        if not _numbers(self.folder) and not (self.folder / ACTIVE).exists():
+            with suppress(OSError):
+                (self.folder / LOCK).unlink()
+                self.folder.rmdir()
+
     def _prune(self) -> None:
         """Remove all but the newest, the active one, and the one that undo goes back to."""
         numbers = _numbers(self.folder)
@@ -146,8 +155,11 @@ class Shelf:
 def _take(folder: Path, lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Who had it before may have removed it, and another one may have made it anew.
+        if not os.path.samestat(os.fstat(lock), (folder / LOCK).stat()):
+            raise BlockingIOError  # noqa: TRY301 - the same as if it were locked
         sweep(folder)
-    except BlockingIOError as err:
+    except (BlockingIOError, FileNotFoundError) as err:
         raise DeviceError(f"{folder}: is being taught right now; wait until that has ended") from err
     except OSError as err:
         raise _unwritable(folder, err) from err
