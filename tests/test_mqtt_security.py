@@ -202,6 +202,8 @@ def test_the_shipped_broker_settings_keep_stations_apart_and_let_the_consumer_in
             eventually(lambda: len(mes.on(f"{BASE}/result")) == 3)
             mes.client.publish(f"{BASE}/cmd/status", b"{}", qos=1)
             assert sink.commands.get(timeout_s=5).name == "status"
+            mes.client.publish(f"{BASE}/cmd/teach/start", b"{}", qos=1)
+            assert sink.commands.get(timeout_s=5).name == "teach/start"
             mes.client.publish(f"{BASE}/result", b"forged", qos=1)
             with a_sink(mosquitto.port, tls=True, **theirs) as intruder:
                 eventually(lambda: intruder.connected)

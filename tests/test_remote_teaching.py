@@ -113,6 +113,8 @@ def test_twenty_presses_and_one_more_make_a_detector(
         assert taught["detail"]["ok"], taught
         assert taught["detail"]["transaction"] == answer["transaction"]
         assert taught["detail"]["version"] == 1
+        stages = [json.loads(said)["teaching"]["stage"] for said in box.said["status"]]
+        assert any(stages), "the status told how far the lesson was"
         eventually(lambda: "pass" in box.verdicts()[-20:], 30)
         model = json.loads(eventually(lambda: box.said["model"])[-1])["active"][0]
         assert model["digest"] in {

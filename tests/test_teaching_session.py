@@ -23,8 +23,6 @@ from edge.remote.teaching import Teaching
 from edge.store.examples import Examples, waiting
 from edge.types import Decision, Inspection, Miss, Verdict
 
-Press = Callable[..., dict[str, Any]]
-
 
 class Line:
     """A session, its thread, and a line that shows it parts."""

@@ -17,8 +17,8 @@ from typing import Any
 import cv2
 
 from edge.config import Rectangle
-from edge.errors import EdgeError
-from edge.teach.lesson import Taught, teach
+from edge.errors import ConfigError, EdgeError
+from edge.teach.lesson import Taught, Wishes, teach
 
 MB = 1_000_000
 NICE = 15
@@ -51,7 +51,7 @@ def give(order: Mapping[str, Any]) -> dict[str, Any]:
         "taught": {
             "shelf": order["shelf"],
             "version": int(folder.name),
-            "activated": True,
+            "activated": taught.activated,
             "summary": taught.summary(),
         }
     }
@@ -63,7 +63,9 @@ def _lesson(order: Mapping[str, Any]) -> Taught:
     if order["roi"] is not None:
         x_min, y_min, x_max, y_max = order["roi"]
         roi = Rectangle(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
-    return teach(order["product"], pictures, shelf, roi=roi, progress=_progress)
+    if order["add"]:
+        raise ConfigError("pictures cannot be added to this bundle; teach it anew, without 'add'")
+    return teach(order["product"], pictures, shelf, wishes=Wishes(roi=roi), progress=_progress)
 
 
 def _progress(stage: str, done: int, total: int) -> None:
