@@ -164,7 +164,7 @@ def test_the_candidates_are_ranked_and_the_chosen_one_is_marked(report: Page) ->
 def test_int8_that_disagrees_is_told_and_what_to_do() -> None:
     found = Page(html(record(agreement=Agreement(0.99, 0.95, 0.9))))
     assert "so it is not activated by itself" in found.text
-    assert "--force" in found.text
+    assert "edge teach washer --activate 3" in found.text
     assert "✗ ±0.005 allowed" in found.text
     assert "✗ 0.99 or more" in found.text
     assert "not activated" not in Page(html(record())).text

@@ -68,7 +68,7 @@ def _disagreement(record: Record) -> Markup:
         fixed(agreement.auroc_int8, 4),
         fixed(agreement.auroc_float, 4),
         fixed(agreement.correlation, 4),
-        code("--force"),
+        code(f"edge teach {record.name} --activate {record.version}"),
     )
 
 
