@@ -16,6 +16,8 @@ from edge.types import Anomaly, Classification, Decision, Prediction, Verdict
 SUM_TOLERANCE = 0.05
 """Probabilities of an int8 model are off by up to 1/512 each."""
 FEWEST_CORNERS = 3
+UNKNOWN = "unknown"
+"""The label of what is like no taught class: a person looks at it, whatever the rules say."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ def _judge_classification(classification: Classification, rules: Rules) -> Decis
         (probability, label not in rules.good_labels, label)
         for label, probability in zip(labels, scores, strict=True)
     )
+    if label == UNKNOWN:
+        doubt = f"unknown: is like none of the taught classes; probability {probability:.3f}"
+        return Decision(Verdict.INCONCLUSIVE, (doubt,), probability, label)
     if probability < rules.min_probability:
         doubt = (
             f"{label}: probability {probability:.3f} is under {rules.min_probability:.3f} (min_probability)"
@@ -132,10 +137,13 @@ def _limit_complaints(rules: Rules, limits: Limits) -> Iterator[str]:
 
 
 def _label_complaints(rules: Rules, labels: Collection[str]) -> Iterator[str]:
+    labels = [label for label in labels if label != UNKNOWN]
     if not rules.good_labels:
         yield f"rules.good_labels: is empty, so nothing could pass; name some of {', '.join(sorted(labels))}"
     for label in rules.good_labels:
-        if label not in labels:
+        if label == UNKNOWN:
+            yield "rules.good_labels: 'unknown' is what is like no taught class, and cannot pass; take it out"
+        elif label not in labels:
             near = difflib.get_close_matches(label, labels, n=1)
             meant = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(sorted(labels))}"
             yield f"rules.good_labels: the model has no label '{label}'; {meant}"

@@ -19,8 +19,8 @@ from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec
 from edge.types import Image
 
-GOLDEN_SIDE_PX = 1024
-"""Longer side of a golden picture. Where the model looks at a part of the frame, it keeps the frame's size."""
+GOLDEN_SIDE_PX = 512
+"""Longer side of a golden picture, for each tile. Where a part of the frame is looked at, it keeps its size."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Draft:
     """What a lesson found out."""
 
     name: str
+    version: int
     seen: InputSpec
     head: AnomalyHead
     pass_below: float
@@ -41,10 +42,11 @@ def pack(
 
     Raises `BundleError`.
     """
-    files = {**files, **{name: _as_png(_shown(picture, draft.seen)) for name, picture in golden.items()}}
+    files = {**files, **{name: as_png(shown(picture, draft.seen)) for name, picture in golden.items()}}
     manifest = Manifest(
-        schema="edge.bundle/1",
+        schema="edge.bundle/2",
         name=draft.name,
+        version=draft.version,
         task="anomaly",
         created=datetime.now(UTC).replace(microsecond=0),
         model=model,
@@ -62,7 +64,7 @@ def pack(
     return assemble(folder, text(proven).encode(), files)
 
 
-def _shown(picture: Image, seen: InputSpec) -> Image:
+def shown(picture: Image, seen: InputSpec) -> Image:
     """The picture, as small as may be: reduced or, where only a part is looked at, black around it."""
     height, width = picture.shape[:2]
     if seen.roi is not None:
@@ -70,14 +72,15 @@ def _shown(picture: Image, seen: InputSpec) -> Image:
         bare = np.zeros_like(picture)
         bare[top:bottom, left:right] = picture[top:bottom, left:right]
         return bare
-    scale = min(1.0, GOLDEN_SIDE_PX / max(height, width))
+    scale = min(1.0, GOLDEN_SIDE_PX * max(seen.tiles_x, seen.tiles_y) / max(height, width))
     if scale == 1:
         return picture
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _as_png(picture: Image) -> bytes:
+def as_png(picture: Image) -> bytes:
+    """The picture as a PNG file."""
     file = io.BytesIO()
     PIL.Image.fromarray(picture).save(file, "PNG", compress_level=1)  # 6 takes 0.3 s a picture
     return file.getvalue()

@@ -1,0 +1,91 @@
+"""From a picture's vector to a probability for each class, and for none of them.
+
+The classifier is linear: regularised least squares on ±1 (Rifkin et al. 2003), its probabilities made honest by a
+temperature that is found on held-out pictures (Guo et al. 2017). It names a class for everything, so the distance
+from the nearest class mean, Mahalanobis' with one shrunk covariance for all classes, tells what is like none of
+them (Lee et al. 2018).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.errors import BundleError
+from edge.model.arrays import Arrays, Floats, take
+
+STEEPEST = 60.0
+"""exp of more would not fit float32."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What held-out pictures say of scores and distances.
+
+    Scores are divided by `temperature`. At `limit` it is as likely as not that a picture is of no class; the odds
+    grow with the distance to the power of `steepness`.
+    """
+
+    temperature: float
+    limit: float
+    steepness: float
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """What is known of the classes. float32.
+
+    `centre` n, `weights` n×classes and `bias` classes: scores are `(vector - centre) @ weights + bias`.
+    `whitening` n×m and `means` classes×m: where `(vector - centre) @ whitening` lies, distances are Mahalanobis'.
+    """
+
+    centre: Floats
+    weights: Floats
+    bias: Floats
+    whitening: Floats
+    means: Floats
+
+    def scores(self, vectors: Floats) -> Floats:
+        """Of vectors (…×n), for each class: …×classes; about 1 for its own, -1 for others."""
+        return np.asarray((vectors - self.centre) @ self.weights + self.bias, np.float32)
+
+    def distances(self, vectors: Floats) -> Floats:
+        """Of vectors (…×n) from the nearest class; a number for each."""
+        whitened = (vectors - self.centre) @ self.whitening
+        gaps = np.linalg.norm(whitened[..., None, :] - self.means, axis=-1)
+        return np.asarray(gaps.min(axis=-1), np.float32)
+
+    def probabilities(self, vectors: Floats, calibration: Calibration) -> Floats:
+        """For each class and, last, for none of them: …×(classes + 1)."""
+        return probabilities(self.scores(vectors), self.distances(vectors), calibration)
+
+
+def probabilities(scores: Floats, distances: Floats, calibration: Calibration) -> Floats:
+    """For scores (…×classes) and distances: …×(classes + 1), the last for none of them; they add up to 1."""
+    weights = np.exp((scores - scores.max(axis=-1, keepdims=True)) / calibration.temperature)
+    odds = calibration.steepness * np.log(np.maximum(distances, 1e-6) / calibration.limit)
+    unknown = 1 / (1 + np.exp(-np.clip(odds, -STEEPEST, STEEPEST)))[..., None]
+    known = weights / weights.sum(axis=-1, keepdims=True) * (1 - unknown)
+    found: Floats = np.concatenate([known, unknown], axis=-1).astype(np.float32)
+    return found
+
+
+def to_arrays(classes: Classes, calibration: Calibration) -> Arrays:
+    """For the bundle's file."""
+    numbers = [calibration.temperature, calibration.limit, calibration.steepness]
+    return {**vars(classes), "calibration": np.array(numbers, np.float32)}
+
+
+def from_arrays(arrays: Arrays, name: str, count: int, length: int) -> tuple[Classes, Calibration]:
+    """So many classes, of vectors of that length, from the bundle's file `name`. Raises `BundleError`."""
+    whitening = take(arrays, "whitening", (length, None), name)
+    calibration = take(arrays, "calibration", (3,), name)
+    if calibration.min() <= 0:
+        raise BundleError(f"{name}: array 'calibration' must be over 0; teach the bundle again")
+    classes = Classes(
+        centre=take(arrays, "centre", (length,), name),
+        weights=take(arrays, "weights", (length, count), name),
+        bias=take(arrays, "bias", (count,), name),
+        whitening=whitening,
+        means=take(arrays, "means", (count, whitening.shape[1]), name),
+    )
+    return classes, Calibration(*map(float, calibration))

@@ -1,0 +1,55 @@
+"""From taught classes to a bundle that can prove itself: golden pictures have the probability they got here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge.model.bundle import Bundle, assemble, described
+from edge.model.golden import replay
+from edge.model.manifest import ClassificationHead, Golden, Input, Manifest, Quality, text
+from edge.model.runner import open_model
+from edge.preprocess.quality import QualityLimits
+from edge.preprocess.tensor import InputSpec
+
+HEAD = "classes.npz"
+LESSON = "lesson.npz"
+"""What later lessons need; the daemon does not look at it."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a lesson found out. `golden` are the file names of the golden pictures, and their classes."""
+
+    name: str
+    version: int
+    model: str
+    seen: InputSpec
+    head: ClassificationHead
+    quality: QualityLimits
+    golden: Mapping[str, str]
+
+
+def assembled(draft: Draft, files: Mapping[str, bytes], folder: Path) -> Bundle:
+    """A bundle in memory, that is to be written to `folder`. Raises `BundleError`."""
+    manifest = Manifest(
+        schema="edge.bundle/2",
+        name=draft.name,
+        version=draft.version,
+        task="classification",
+        created=datetime.now(UTC).replace(microsecond=0),
+        model=draft.model,
+        input=Input(**vars(draft.seen)),
+        files=described(files),
+        classification=draft.head,
+        quality=Quality(**draft.quality.to_table()),
+        golden=[Golden(file=name, score=0.0, label=label) for name, label in draft.golden.items()],
+    )
+    unproven = assemble(folder, text(manifest).encode(), files)
+    scores = replay(unproven, open_model(unproven))
+    expected = [
+        golden.model_copy(update={"score": round(score, 6)})
+        for golden, score in zip(manifest.golden, scores, strict=True)
+    ]
+    proven = manifest.model_copy(update={"golden": expected})
+    return assemble(folder, text(proven).encode(), files)
