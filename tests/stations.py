@@ -26,7 +26,7 @@ def bundle() -> Path:
     folder = Path(mkdtemp(prefix="edge-tests-"))
     good = folder / "good"
     render(good, count=12, defect_rate=0.0, seed=100)
-    teach("part", sorted(good.iterdir()), folder / "bundle", progress=lambda *_: None, bank_size=256)
+    teach("part", sorted(good.iterdir()), folder / "bundle", progress=lambda *_: None)
     return folder / "bundle"
 
 

@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import tiny_model
 
+from edge.model.arrays import pack
 from edge.model.bundle import described, write
 from edge.model.manifest import AnomalyHead, ClassificationHead, Input, Manifest
-from edge.model.memory_bank import Bank, write_bank
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 
 COLOURS = ("red", "green", "blue")
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-GREY_BANK = Bank(np.zeros((1, 3), np.float32), np.zeros(3, np.float32), np.full(3, 0.5, np.float32))
+GREY_BANK = {
+    "bank": np.zeros((1, 3), np.float32),
+    "mean": np.zeros(3, np.float32),
+    "spread": np.full(3, 0.5, np.float32),
+}
 """Grey is good; a colour's distance is twice its length, in the model's units."""
 
 
@@ -31,7 +35,7 @@ def classification(
 ) -> Path:
     files = {"model.tflite": tiny_model.classifier() if model is None else model}
     manifest = Manifest(
-        schema="edge.bundle/1",
+        schema="edge.bundle/2",
         name="colours",
         task="classification",
         created=WHEN,
@@ -46,17 +50,17 @@ def classification(
 def anomaly(folder: Path, bank: bytes | None = None, model: bytes | None = None, **changes: object) -> Path:
     files = {
         "model.tflite": tiny_model.backbone() if model is None else model,
-        "bank.npz": write_bank(GREY_BANK) if bank is None else bank,
+        "bank.npz": pack(GREY_BANK) if bank is None else bank,
     }
     manifest = Manifest(
-        schema="edge.bundle/1",
+        schema="edge.bundle/2",
         name="grey",
         task="anomaly",
         created=WHEN,
         model="model.tflite",
         input=Input(width=32, height=32),
         files=described(files),
-        anomaly=AnomalyHead(bank="bank.npz", limit_distance=2.0),
+        anomaly=AnomalyHead(method="memory_bank", head="bank.npz", limit_distance=2.0),
     )
     return save(folder, manifest.model_copy(update=changes), files)
 

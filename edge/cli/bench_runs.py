@@ -34,7 +34,7 @@ def taught_bundle(
 
     from edge.config import SyntheticSource
     from edge.sources.synthetic import Synthetic
-    from edge.teach.lesson import teach
+    from edge.teach.lesson import Wishes, teach
 
     pictures = folder / "good"
     pictures.mkdir()
@@ -44,7 +44,7 @@ def taught_bundle(
             progress("rendering", number + 1, TAUGHT_PARTS)
             cv2.imwrite(str(pictures / f"{number:03}.png"), conveyor.read().image[:, :, ::-1])
     bundle = folder / "bundle"
-    teach("bench", sorted(pictures.iterdir()), bundle, roi=roi, tiles=tiles, progress=progress)
+    teach("bench", sorted(pictures.iterdir()), bundle, wishes=Wishes(roi=roi, tiles=tiles), progress=progress)
     return bundle
 
 

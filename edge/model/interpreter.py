@@ -25,6 +25,8 @@ RUNTIMES = (
     ("tflite_runtime.interpreter", "tflite-runtime"),
 )
 NUMBERS = {np.dtype(kind) for kind in (np.int8, np.uint8, np.float32)}
+Size = tuple[int, int] | None
+"""Height and width of the input in pixels; None: as the model has it."""
 # What the runtime raises, from a tensor that is too small up to a delegate whose device is gone.
 RUNTIME_ERRORS = (RuntimeError, ValueError, SystemError)
 
@@ -63,9 +65,19 @@ class Interpreter:
     """
 
     def __init__(
-        self, content: bytes, threads: int = 1, delegate: DelegateConfig = CPU, name: str = "model"
+        self,
+        content: bytes,
+        threads: int = 1,
+        delegate: DelegateConfig = CPU,
+        name: str = "model",
+        size: Size = None,
+        *,
+        floats: bool = False,
     ) -> None:
         """Load exactly these bytes; `name` is what complaints call them.
+
+        `size` (height, width) is the input that is wanted, where the model can take pictures of any size. `floats`
+        allows for a model whose input is float32: it gets what an int8 one of scale 1/128, zero point -1 would mean.
 
         Raises `BundleError` where they are no model for this runtime, and `DeviceError` where there is none.
         """
@@ -73,18 +85,18 @@ class Interpreter:
         opened = None
         if delegate.name != CPU.name:
             try:
-                opened = DELEGATES[delegate.name](content, threads, delegate)
+                opened = DELEGATES[delegate.name](content, threads, delegate, size)
             except (OSError, *RUNTIME_ERRORS) as err:
                 self.delegate, self.fallback = CPU.name, _why_not(delegate, err)
                 log.warning("delegate cannot be used, the CPU does its work: %s", self.fallback)
         try:
-            self._interpreter = opened or _on_cpu(content, threads, CPU)
+            self._interpreter = opened or _on_cpu(content, threads, CPU, size)
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except RUNTIME_ERRORS as err:
             lost = f"; it may need its delegate: {self.fallback}" if self.fallback else ""
             raise BundleError(f"{name}: {_refusal(_sentence(err))}{lost}") from err
         self.inputs, self.outputs = _specs(inputs, name), _specs(outputs, name)
-        self._input = _picture_input(self.inputs, name)
+        self._input = _picture_input(self.inputs, name, floats=floats)
         self._input_index = inputs[0]["index"]
         self._output_indices = [details["index"] for details in outputs]
 
@@ -95,6 +107,8 @@ class Interpreter:
         """
         if self._input.dtype == np.uint8:
             pixels: npt.NDArray[Any] = tensor.view(np.uint8) ^ np.uint8(0x80)
+        elif self._input.dtype == np.float32:
+            pixels = (tensor.astype(np.float32) + 1) / 128
         else:
             pixels = tensor
         try:
@@ -125,18 +139,23 @@ def _runtime() -> tuple[ModuleType, str]:
     raise DeviceError(f"no TFLite runtime; run 'pip install ai-edge-litert' ({'; '.join(reasons)})")
 
 
-def _open(content: bytes, threads: int, **options: Any) -> Any:
+def _open(content: bytes, threads: int, size: Size, **options: Any) -> Any:
     interpreter = _runtime()[0].Interpreter(model_content=content, num_threads=threads, **options)
+    if size is not None:
+        details = interpreter.get_input_details()[0]
+        shape = [1, *size, 3]
+        if details["shape"].tolist() != shape:
+            interpreter.resize_tensor_input(details["index"], shape, strict=False)
     interpreter.allocate_tensors()
     return interpreter
 
 
-def _on_cpu(content: bytes, threads: int, _: DelegateConfig) -> Any:
+def _on_cpu(content: bytes, threads: int, _: DelegateConfig, size: Size) -> Any:
     """Nothing to load: XNNPACK is part of the runtime."""
-    return _open(content, threads)
+    return _open(content, threads, size)
 
 
-def _on_external(content: bytes, threads: int, delegate: DelegateConfig) -> Any:
+def _on_external(content: bytes, threads: int, delegate: DelegateConfig, size: Size) -> Any:
     if delegate.library is None:
         raise OSError("no delegate_library is set")
     # The runtime's own loader leaves a half-made object behind, whose destructor prints a traceback.
@@ -145,19 +164,19 @@ def _on_external(content: bytes, threads: int, delegate: DelegateConfig) -> Any:
     # A delegate may load and then take nothing. Once XNNPACK has taken what is left, that cannot be seen.
     alone = _runtime()[0].OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     probe = _open(
-        content, threads, experimental_delegates=[_load(delegate)], experimental_op_resolver_type=alone
+        content, threads, size, experimental_delegates=[_load(delegate)], experimental_op_resolver_type=alone
     )
     if all(operation["op_name"] != "DELEGATE" for operation in probe._get_ops_details()):  # noqa: SLF001
         raise OSError("can run none of the model's operations")
     del probe  # some devices can be opened once only
-    return _open(content, threads, experimental_delegates=[_load(delegate)])
+    return _open(content, threads, size, experimental_delegates=[_load(delegate)])
 
 
 def _load(delegate: DelegateConfig) -> object:
     return _runtime()[0].load_delegate(str(delegate.library), dict(delegate.options))
 
 
-DELEGATES: dict[str, Callable[[bytes, int, DelegateConfig], Any]] = {
+DELEGATES: dict[str, Callable[[bytes, int, DelegateConfig, Size], Any]] = {
     "cpu": _on_cpu,
     "external": _on_external,
 }
@@ -188,7 +207,7 @@ def _spec(tensor: Mapping[str, Any], name: str) -> TensorSpec:
     return TensorSpec(str(tensor["name"]), shape, dtype, float(scales[0]), int(zero_points[0]))
 
 
-def _picture_input(inputs: Sequence[TensorSpec], name: str) -> TensorSpec:
+def _picture_input(inputs: Sequence[TensorSpec], name: str, *, floats: bool) -> TensorSpec:
     """The one input, checked: a single int8 or uint8 RGB picture."""
     if len(inputs) != 1:
         raise BundleError(f"{name}: takes {len(inputs)} inputs; a model must take one picture")
@@ -196,7 +215,7 @@ def _picture_input(inputs: Sequence[TensorSpec], name: str) -> TensorSpec:
     shape = "×".join(map(str, wanted.shape))
     if len(wanted.shape) != 4 or wanted.shape[0] != 1 or wanted.shape[3] != 3 or 0 in wanted.shape:  # noqa: PLR2004
         raise BundleError(f"{name}: its input is {shape}; it must be one RGB picture, 1×h×w×3")
-    if wanted.dtype == np.float32:
+    if wanted.dtype == np.float32 and not floats:
         raise BundleError(f"{name}: its input is {shape} {wanted.dtype}; convert the model to int8")
     return wanted
 

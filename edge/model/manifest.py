@@ -1,6 +1,6 @@
 """`model.toml`, the manifest of a bundle: what it does, which files it needs, and what it must answer.
 
-Schema `edge.bundle/1`. A change that an older program would misread gets a new number.
+Schema `edge.bundle/2`. A change that an older program would misread gets a new number.
 """
 
 import json
@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from edge.config import Rectangle
+from edge.model.methods import Method
 from edge.table import Segment, Table
 
-SCHEMA = "edge.bundle/1"
+SCHEMA = "edge.bundle/2"
 MANIFEST = "model.toml"
 """Its name in the bundle's folder."""
 
@@ -64,11 +65,15 @@ class File(Table):
 
 
 class AnomalyHead(Table):
-    """Distance to a bank of patches of good parts."""
+    """How far cells are from those of good parts."""
 
-    bank: FileName = Field(description="The file with the patches: arrays bank, mean and spread.")
-    stride_px: Literal[8, 16] = Field(
-        default=16, description="Which features: input pixels between two cells."
+    method: Method = Field(description="How distances are found.")
+    head: FileName = Field(description="The file with the method's arrays.")
+    strides_px: list[Literal[8, 16]] = Field(
+        default=[16],
+        min_length=1,
+        max_length=2,
+        description="Which features: input pixels between two cells.",
     )
     limit_distance: Positive = Field(description="Distance that has the score 1.0.")
 
@@ -77,7 +82,17 @@ class ClassificationHead(Table):
     """A probability for each label."""
 
     labels: list[Label] = Field(
-        min_length=2, max_length=10_000, description="In the order of the model's output."
+        min_length=2, max_length=10_000, description="In the order of the model's output, or as taught."
+    )
+    head: FileName | None = Field(
+        default=None,
+        description="The file with the arrays of few-shot classes; none: the model itself gives probabilities.",
+    )
+    strides_px: list[Literal[8, 16]] = Field(
+        default=[8, 16],
+        min_length=1,
+        max_length=2,
+        description="With a head: which features; input pixels between two cells.",
     )
 
 
@@ -118,7 +133,7 @@ class Tolerance(Table):
 class Manifest(Table):
     """All of `model.toml`."""
 
-    schema_: Literal["edge.bundle/1"] = Field(alias="schema", description="How to read this file.")
+    schema_: Literal["edge.bundle/2"] = Field(alias="schema", description="How to read this file.")
     name: Segment = Field(description="Name of the model, in every report.")
     version: int = Field(default=1, ge=1, description="Counts up from teaching to teaching.")
     task: Literal["anomaly", "classification"] = Field(description="What the model answers.")
@@ -138,13 +153,19 @@ class Manifest(Table):
         if self.head is None:
             raise ValueError(f"task is '{self.task}': add the table [{self.task}]")
         named = [self.model, *(golden.file for golden in self.golden)]
-        named += [self.anomaly.bank] if self.anomaly else []
+        named += [self.anomaly.head] if self.anomaly else []
+        named += [self.classification.head] if self.classification and self.classification.head else []
         for name in named:
             if name not in self.files:
                 raise ValueError(
                     f"'{name}' is used but not among [files]; add it with its sha256 and size_bytes"
                 )
         return self
+
+    @property
+    def resizable(self) -> bool:
+        """Whether its model is a backbone, which takes pictures of any size."""
+        return self.head is not None and self.head.head is not None
 
     @property
     def head(self) -> AnomalyHead | ClassificationHead | None:

@@ -2,21 +2,26 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BundleError
 from edge.judge.rules import Limits
+from edge.model import examples
+from edge.model.anomaly_head import AnomalyScorer
+from edge.model.arrays import unpack
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
+from edge.model.few_shot import FewShot
 from edge.model.interpreter import CPU, DelegateConfig, Interpreter, TensorSpec
 from edge.model.manifest import MANIFEST
-from edge.model.memory_bank import MemoryBank, read_bank
+from edge.model.taps import Outputs
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared
-from edge.types import ModelIdentity, Prediction
+from edge.types import Decision, ModelIdentity, Prediction
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +29,27 @@ Scores = tuple[npt.NDArray[np.float32], ...]
 """For each tensor: a map of relative distances, or a probability for each label."""
 
 
-class Head(NamedTuple):
-    """From one of the interpreter's outputs, for each tensor, to a prediction for the picture."""
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a model makes of a picture. `outputs` are the interpreter's own, tensor by tensor."""
 
-    output: int
-    score: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
+    scores: Scores
+    outputs: tuple[Outputs, ...]
+
+
+Explain = Callable[[Decision, Result, Prepared], Decision]
+
+
+def _unexplained(decision: Decision, _result: Result, _prepared: Prepared) -> Decision:
+    return decision
+
+
+class Head(NamedTuple):
+    """From the interpreter's outputs for each tensor to a prediction for the picture."""
+
+    score: Callable[[Outputs], npt.NDArray[np.float32]]
     decode: Callable[[Scores, Prepared], Prediction]
+    explain: Explain = _unexplained
 
 
 class Model:
@@ -40,7 +60,8 @@ class Model:
         manifest = bundle.manifest
         self._name = str(bundle.model_path)
         self._content = bundle.files[manifest.model]
-        self._interpreter = Interpreter(self._content, threads, delegate, self._name)
+        self._size = (manifest.input.height, manifest.input.width) if manifest.resizable else None
+        self._interpreter = Interpreter(self._content, threads, delegate, self._name, self._size)
         _check_input(manifest.input.width, manifest.input.height, self._interpreter.inputs[0], bundle)
         self._head = HEADS[manifest.task](bundle, self._interpreter.outputs)
         self.spec = InputSpec(**dict(manifest.input))
@@ -50,21 +71,23 @@ class Model:
         self._version, self._digest, self._threads = manifest.version, bundle.digest, threads
         self.identity = self._identify(manifest.name, self._interpreter)
 
-    def run(self, prepared: Prepared) -> Scores:
-        """The model's scores, tensor by tensor. Raises `InferenceError`."""
-        return tuple(
-            self._head.score(self._interpreter.invoke(tensor)[self._head.output])
-            for tensor in prepared.tensors
-        )
+    def run(self, prepared: Prepared) -> Result:
+        """The model's outputs and scores, tensor by tensor. Raises `InferenceError`."""
+        outputs = tuple(self._interpreter.invoke(tensor) for tensor in prepared.tensors)
+        return Result(tuple(self._head.score(seen) for seen in outputs), outputs)
 
-    def decode(self, outputs: Scores, prepared: Prepared) -> Prediction:
+    def decode(self, result: Result, prepared: Prepared) -> Prediction:
         """What the scores mean. The prediction keeps none of the model's memory."""
-        return self._head.decode(outputs, prepared)
+        return self._head.decode(result.scores, prepared)
+
+    def explain(self, decision: Decision, result: Result, prepared: Prepared) -> Decision:
+        """The decision on this result, whose regions now name the taught place that is most like them."""
+        return self._head.explain(decision, result, prepared)
 
     def fall_back(self, reason: str) -> None:
         """Go on with the CPU, and say why in every report. Raises `BundleError`, `DeviceError`."""
         log.warning("model %s: goes on with the CPU: %s", self.identity.name, reason)
-        self._interpreter = Interpreter(self._content, self._threads, CPU, self._name)
+        self._interpreter = Interpreter(self._content, self._threads, CPU, self._name, self._size)
         self._interpreter.fallback = reason
         self.identity = self._identify(self.identity.name, self._interpreter)
 
@@ -85,28 +108,24 @@ def open_model(bundle: Bundle, delegate: DelegateConfig = CPU, threads: int = 1)
 def _anomaly(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
     table = bundle.manifest.anomaly
     assert table is not None  # noqa: S101 - the manifest has the table of its task
-    index = _tap(bundle, table.stride_px, outputs)
-    channels = outputs[index].shape[3]
-    path = bundle.folder / table.bank
-    bank = read_bank(bundle.files[table.bank], str(path))
-    if len(bank.mean) != channels:
-        raise BundleError(
-            f"{path}: has {len(bank.mean)} channels, the model {channels}; teach the bundle again"
-        )
-    head = MemoryBank(bank, outputs[index], table.limit_distance)
-    return Head(index, head.score, lambda scores, prepared: prepared.stitch(scores))
+    path = str(bundle.folder / table.head)
+    arrays = unpack(bundle.files[table.head], path)
+    scorer = AnomalyScorer(table, bundle.manifest.input, arrays, outputs, path)
+    explain = _explaining(bundle, scorer) if examples.FILE in bundle.files else _unexplained
+    return Head(scorer.score, lambda scores, prepared: prepared.stitch(scores), explain)
 
 
-def _tap(bundle: Bundle, stride_px: int, outputs: Sequence[TensorSpec]) -> int:
-    """The number of the output that has a cell every `stride_px` pixels of the input."""
-    rows, columns = bundle.manifest.input.height // stride_px, bundle.manifest.input.width // stride_px
-    for index, output in enumerate(outputs):
-        if len(output.shape) == 4 and output.shape[:3] == (1, rows, columns):  # noqa: PLR2004
-            return index
-    found = ", ".join("×".join(map(str, output.shape)) for output in outputs)
-    raise BundleError(
-        f"{bundle.model_path}: its outputs are {found}; anomaly.stride_px {stride_px} needs 1×{rows}×{columns}×n"
-    )
+def _explaining(bundle: Bundle, scorer: AnomalyScorer) -> Explain:
+    taps = scorer.taps
+    content, path = bundle.files[examples.FILE], str(bundle.folder / examples.FILE)
+    taught = examples.Examples(content, path, taps.channels)
+
+    def explain(decision: Decision, result: Result, prepared: Prepared) -> Decision:
+        shape = (taps.rows, taps.columns, taps.channels)
+        cells = [taps.cells(seen).reshape(shape) for seen in result.outputs]
+        return examples.explain(decision, taught, prepared.layout, cells, result.scores)
+
+    return explain
 
 
 def _classification(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
@@ -116,10 +135,14 @@ def _classification(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
         raise BundleError(
             f"{bundle.folder / MANIFEST}: input.tiles_x: a classification sees one tile; set both to 1"
         )
+    if table.head is not None:
+        path = str(bundle.folder / table.head)
+        few = FewShot(table, bundle.manifest.input, bundle.files[table.head], outputs, path)
+        return Head(few.score, lambda scores, _: few.decode(scores[0]))
     if len(outputs) != 1:
         raise BundleError(f"{bundle.model_path}: has {len(outputs)} outputs; a classification has one")
     head = Classifier(tuple(table.labels), outputs[0], str(bundle.model_path))
-    return Head(0, head.score, lambda scores, _: head.decode(scores[0]))
+    return Head(lambda seen: head.score(seen[0]), lambda scores, _: head.decode(scores[0]))
 
 
 HEADS: dict[str, Callable[[Bundle, Sequence[TensorSpec]], Head]] = {

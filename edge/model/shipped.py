@@ -18,3 +18,10 @@ def backbone() -> Path:
         if path.is_file():
             return path
     raise ConfigError(f"{places[0]}: is missing; install the program again")
+
+
+def reference(name: str) -> Path | None:
+    """The float model that the int8 backbone of that name was made from; None where it is not installed."""
+    wanted = name.replace("-int8", "-float16")
+    places = [folder / "backbone" / wanted for folder in (_PACKAGE / "shipped", _PACKAGE.parent / "models")]
+    return next((path for path in places if wanted != name and path.is_file()), None)

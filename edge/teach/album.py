@@ -45,13 +45,17 @@ def without(paths: Sequence[Path], drop: Collection[str]) -> list[Path]:
 
 
 def collect(
-    paths: Sequence[Path], visit: Callable[[Path, Image], None], progress: Callable[[int, int], None]
+    paths: Sequence[Path],
+    visit: Callable[[Path, Image], None],
+    progress: Callable[[int, int], None],
+    most: int = MOST,
+    fewest: int = FEWEST,
 ) -> Album:
-    """Read every picture once; `visit` gets those that are used, in order.
+    """Read every picture once; `visit` gets those that are used, in order. More than `most` are thinned out.
 
     Raises `ConfigError` where too few are left, or too many cannot be read.
     """
-    paths, odd = _of_one_size(_thinned(paths))
+    paths, odd = _of_one_size(_thinned(paths, most))
     used: list[Path] = []
     measures: list[QualityMeasures] = []
     unreadable: list[str] = []
@@ -71,7 +75,7 @@ def collect(
             else:
                 twice.append(f"{path}: is the same picture as {twin}")
         progress(number + 1, len(paths))
-    _complain(len(paths), used, unreadable, odd)
+    _complain(len(paths), used, unreadable, odd, fewest)
     skipped = (*unreadable, *odd, *twice)
     for line in skipped:
         log.warning("not taught: %s", line)
@@ -106,9 +110,9 @@ def _of_one_size(paths: list[Path]) -> tuple[list[Path], list[str]]:
     return [path for path in paths if path not in others], odd
 
 
-def _thinned(paths: Sequence[Path]) -> list[Path]:
+def _thinned(paths: Sequence[Path], most: int) -> list[Path]:
     places = (
-        np.linspace(0, len(paths) - 1, MOST).round().astype(int) if len(paths) > MOST else range(len(paths))
+        np.linspace(0, len(paths) - 1, most).round().astype(int) if len(paths) > most else range(len(paths))
     )
     return [paths[place] for place in places]
 
@@ -117,18 +121,20 @@ def _fingerprint(picture: Image) -> str:
     return hashlib.sha256(picture.tobytes() + repr(picture.shape).encode()).hexdigest()
 
 
-def _complain(given: int, used: Sequence[Path], unreadable: Sequence[str], odd: Sequence[str]) -> None:
+def _complain(
+    given: int, used: Sequence[Path], unreadable: Sequence[str], odd: Sequence[str], fewest: int
+) -> None:
     listing = "".join(f"\n  {line}" for line in (*unreadable, *odd)[:10])
     if len(unreadable) > given * UNREADABLE_SHARE:
         raise ConfigError(
             f"{len(unreadable)} of {given} pictures cannot be read; look at the folder{listing}"
         )
-    if len(used) == 1 and given >= FEWEST:
+    if len(used) == 1 < fewest <= given:
         raise ConfigError(
             f"{used[0]}: all {given} pictures are this same one; look at the camera, or take pictures of other"
             f" parts{listing}"
         )
-    if len(used) < FEWEST:
+    if len(used) < fewest:
         raise ConfigError(
-            f"{len(used)} different pictures are too few to teach; give at least {FEWEST} of good parts{listing}"
+            f"{len(used)} different pictures are too few to teach; give at least {fewest} of good parts{listing}"
         )

@@ -17,8 +17,8 @@ from typing import Any
 import cv2
 
 from edge.config import Rectangle
-from edge.errors import ConfigError, EdgeError
-from edge.teach.lesson import Taught, Wishes, teach
+from edge.errors import EdgeError
+from edge.teach.lesson import Taught, Wishes, extend, teach
 
 MB = 1_000_000
 NICE = 15
@@ -46,11 +46,10 @@ def give(order: Mapping[str, Any]) -> dict[str, Any]:
         taught = _lesson(order)
     except (EdgeError, MemoryError) as err:
         return {"trouble": str(err) or "the lesson needs too much memory; teach with fewer pictures"}
-    folder = taught.bundle.folder
     return {
         "taught": {
             "shelf": order["shelf"],
-            "version": int(folder.name),
+            "version": taught.record.version,
             "activated": taught.activated,
             "summary": taught.summary(),
         }
@@ -59,13 +58,14 @@ def give(order: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lesson(order: Mapping[str, Any]) -> Taught:
     pictures, shelf = [Path(path) for path in order["pictures"]], Path(order["shelf"])
+    if order["add"]:
+        return extend(shelf, pictures, wishes=Wishes(force=order["force"]), progress=_progress)
     roi = None
     if order["roi"] is not None:
         x_min, y_min, x_max, y_max = order["roi"]
         roi = Rectangle(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
-    if order["add"]:
-        raise ConfigError("pictures cannot be added to this bundle; teach it anew, without 'add'")
-    return teach(order["product"], pictures, shelf, wishes=Wishes(roi=roi), progress=_progress)
+    wishes = Wishes(roi=roi, force=order["force"])
+    return teach(order["product"], pictures, shelf, wishes=wishes, progress=_progress)
 
 
 def _progress(stage: str, done: int, total: int) -> None:

@@ -1,0 +1,54 @@
+"""Does int8 cost accuracy? The shipped float backbone looks at the same pictures, and the maps are compared."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.judge.metrics import auroc
+from edge.model.arrays import Floats
+from edge.teach.contest import Sample, scores
+from edge.teach.coreset import choose
+from edge.teach.methods.standard import moments
+from edge.teach.record import Agreement
+
+BANK = 512
+
+
+def compare(int8: Sample, real: Sample, seed: int) -> Agreement:
+    """Both samples are of the same pictures, seen by the int8 backbone and by the float one.
+
+    A memory bank of every second picture judges the others and their made-up defects. Both banks hold the same
+    cells, chosen once: two choices would differ by chance more than by rounding.
+    """
+    taught = list(range(0, len(int8.good), 2))
+    tried = list(range(1, len(int8.good), 2))
+    damaged = [number for number, parent in enumerate(int8.parents) if parent in set(tried)]
+    channels = int8.good.shape[-1]
+    flat = int8.good[taught].reshape(-1, channels)
+    mean, spread = moments(flat)
+    kept = choose((flat - mean) / spread, BANK, np.random.default_rng(seed))
+    found = [_maps(sample, taught, tried, damaged, kept) for sample in (int8, real)]
+    ranks = [auroc(scores(maps[: len(tried)]), scores(maps[len(tried) :])) for maps in found]
+    correlation = float(np.corrcoef(found[0].ravel(), found[1].ravel())[0, 1])
+    return Agreement(auroc_float=ranks[1], auroc_int8=ranks[0], correlation=correlation)
+
+
+def _maps(
+    sample: Sample,
+    taught: Sequence[int],
+    tried: Sequence[int],
+    damaged: Sequence[int],
+    kept: npt.NDArray[np.intp],
+) -> Floats:
+    channels = sample.good.shape[-1]
+    flat = sample.good[list(taught)].reshape(-1, channels)
+    mean, spread = moments(flat)
+    bank = ((flat - mean) / spread)[kept]
+    pictures = [*sample.good[list(tried)], *sample.damaged[list(damaged)]]
+    found = []
+    for picture in pictures:
+        x = (picture.reshape(-1, channels) - mean) / spread
+        squared = (x * x).sum(1) - (2 * x @ bank.T - (bank * bank).sum(1)).max(1)
+        found.append(sample.whole(np.sqrt(np.maximum(squared, 0))))
+    return np.array(found, np.float32)

@@ -1,0 +1,57 @@
+"""What a backbone sees of a picture, as the interpreter gives it: small, exact, and enough to teach from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.model.arrays import Floats
+from edge.model.interpreter import CPU, Interpreter
+from edge.model.taps import Taps
+from edge.preprocess.layout import Layout
+from edge.preprocess.pyramid import Pyramid
+from edge.preprocess.tensor import InputSpec, prepare
+from edge.types import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen of one picture: for each tile the backbone's outputs, 1×rows×columns×channels each."""
+
+    outputs: tuple[tuple[npt.NDArray[Any], ...], ...]
+    layout: Layout
+
+    def cells(self, taps: Taps) -> Floats:
+        """Real features, tiles×rows×columns×channels."""
+        shape = (len(self.outputs), taps.rows, taps.columns, taps.channels)
+        return np.stack([taps.cells(tile) for tile in self.outputs]).reshape(shape)
+
+
+class Eye:
+    """A backbone that looks in one way. For one thread."""
+
+    def __init__(self, backbone: Path, spec: InputSpec, threads: int = 1) -> None:
+        """`backbone` is a .tflite file, int8 or float.
+
+        Raises `BundleError`, and `DeviceError` where there is no TFLite runtime.
+        """
+        self.spec, self.name, self.content = spec, backbone.name, backbone.read_bytes()
+        size = spec.height, spec.width
+        self._interpreter = Interpreter(self.content, threads, CPU, str(backbone), size, floats=True)
+
+    def look(self, picture: Image | Pyramid) -> Seen:
+        """At a picture, tile by tile. Raises `InferenceError`."""
+        prepared = prepare(picture, self.spec)
+        tiles = tuple(tuple(self._interpreter.invoke(tensor)) for tensor in prepared.tensors)
+        return Seen(tiles, prepared.layout)
+
+    def taps(self, strides_px: tuple[int, ...]) -> Taps:
+        """The cells at these strides. Raises `BundleError` where the backbone has no such output."""
+        spec = self.spec
+        return Taps(strides_px, spec.height, spec.width, self._interpreter.outputs, self.name)
+
+    def run_empty(self) -> None:
+        """Run the backbone on nothing, once: to see how long it takes."""
+        self._interpreter.invoke(np.zeros((1, self.spec.height, self.spec.width, 3), np.int8))
