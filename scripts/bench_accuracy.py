@@ -24,7 +24,7 @@ from edge.model.interpreter import Interpreter
 from edge.model.runner import open_model
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import prepare
-from edge.teach.lesson import teach
+from edge.teach.lesson import Taught, teach
 
 TIMED = 40
 """Runs of the model that are timed, in turn with as many of the bare backbone."""
@@ -67,7 +67,8 @@ def main() -> None:
 def measured(split: Split) -> Figures:
     """Teach a set and score it."""
     with tempfile.TemporaryDirectory() as folder:
-        bundle, taught_s = lesson(split, Path(folder) / split.name)
+        taught, taught_s = lesson(split, Path(folder) / split.name)
+        bundle = taught.bundle
         check = open_bundle(bundle.folder)
         evaluation = Evaluation()
         paths = [*split.good, *split.bad]
@@ -84,20 +85,28 @@ def measured(split: Split) -> Figures:
             "taught": len(split.taught),
             **evaluation.figures(),
             **timed(bundle, paths[:: max(1, len(paths) // 8)]),
+            **of_lesson(taught),
             "setting": setting(bundle),
             "taught_s": round(taught_s, 1),
         }
-    bars = {**{key: (least, figures.get(key, 0.0) >= least) for key, least in split.bars.items()}}
+    bars = {key: (least, figures.get(key, 0.0) >= least) for key, least in split.bars.items()}
     bars["model_ms_p50"] = (MOST_MS, figures["model_ms_p50"] <= MOST_MS)
     return {**figures, "bars": bars}
 
 
-def lesson(split: Split, folder: Path) -> tuple[Bundle, float]:
+def lesson(split: Split, folder: Path) -> tuple[Taught, float]:
     """What `edge teach` makes of the taught pictures, and the seconds that it takes."""
     with bar() as progress:
         started = perf_counter()
-        bundle = teach(split.name, split.taught, folder, progress=progress).bundle
-        return bundle, perf_counter() - started
+        taught = teach(split.name, split.taught, folder, progress=progress)
+        return taught, perf_counter() - started
+
+
+def of_lesson(taught: Taught) -> Figures:
+    """What the lesson itself found out."""
+    record, agreement = taught.record, taught.record.agreement
+    compared = {} if agreement is None else {**vars(agreement), "accepted": agreement.accepted}
+    return {"bundle_mb": round(record.bundle_mb, 2), "agreement": compared, "activated": taught.activated}
 
 
 def timed(bundle: Bundle, paths: Sequence[Path]) -> Figures:
@@ -163,6 +172,12 @@ def table(row: Figures) -> Iterator[str]:
     if row["unscored"]:
         yield f"| unfit to be scored, and not in the AUROC | {row['unscored']} | | |"
     yield f"| chosen | {row['setting']} | | |"
+    if compared := row["agreement"]:
+        delta, correlation = compared["auroc_int8"] - compared["auroc_float"], compared["correlation"]
+        words = f"AUROC {delta:+.4f}, correlation of maps {correlation:.4f}"
+        holds = _holds(compared["accepted"])
+        yield f"| int8 against float, on taught pictures | {words} | ±0.005, ≥ 0.99 | {holds} |"
+    yield f"| bundle | {row['bundle_mb']} MB | | |"
     yield f"| teaching | {row['taught_s']} s | | |"
     yield ""
 
