@@ -161,6 +161,20 @@ def test_the_candidates_are_ranked_and_the_chosen_one_is_marked(report: Page) ->
     assert CHOSEN.auroc > OTHER.auroc
 
 
+def test_the_auroc_is_named_after_the_parts_that_it_is_of() -> None:
+    with_bad, without = Page(html(record(bad=(2.0,)))).text, Page(html(record(bad=()))).text
+    assert "AUROC, known-bad parts" in with_bad
+    assert "how often a known-bad part scores higher" in with_bad
+    assert "AUROC, made-up defects" in without
+    assert "how often a made-up defect scores higher" in without
+
+
+def test_the_plot_tells_how_well_it_separates_each_kind() -> None:
+    good = (("a.png", 0.2), ("b.png", 0.4))
+    found = Page(html(record(good=good, damaged=(0.3, 0.5), bad=(nan, 0.5))))
+    assert "AUROC against the good parts: 0.750 for made-up defects, 1.000 for known-bad parts." in found.text
+
+
 def test_int8_that_disagrees_is_told_and_what_to_do() -> None:
     found = Page(html(record(agreement=Agreement(0.99, 0.95, 0.9))))
     assert "so it is not activated by itself" in found.text
@@ -214,6 +228,7 @@ def test_a_lesson_without_anything_to_show_still_reports() -> None:
     )  # fmt: skip
     found = Page(html(empty))
     assert "There are no scores." in found.text
+    assert "Not compared in this lesson." in found.text
     assert "made-up defects" not in found.text
     assert "img" not in found.tags
 

@@ -22,7 +22,11 @@ LEAST_CORRELATION = 0.99
 
 @dataclass(frozen=True)
 class Candidate:
-    """A setting and a method that were tried. `separation` is in standard deviations of the good scores."""
+    """A setting and a method that were tried.
+
+    `auroc` and `separation` (in standard deviations of the good scores) are of held-out good parts against known-bad
+    parts, or against made-up defects where there are none. `head_bytes` is what it learned.
+    """
 
     width: int
     height: int

@@ -1,10 +1,15 @@
 """The report of a lesson: one HTML file that says what was learned, what it promises, and what it cannot do."""
 
+from math import isfinite
+
+import numpy as np
+
+from edge.judge.metrics import auroc
 from edge.teach.record import Record
 from edge.teach.report.attention import attention, summary, unused
 from edge.teach.report.comparison import agreement_table, candidates_table, cost, tiles
 from edge.teach.report.gallery import encoded, gallery, legend
-from edge.teach.report.markup import element, fill, join
+from edge.teach.report.markup import Markup, element, fill, join
 from edge.teach.report.page import Section, page
 from edge.teach.report.promise import more_parts, promise
 from edge.teach.report.scores import beyond, lanes, score_plot
@@ -21,7 +26,7 @@ def html(record: Record) -> str:
         Section("How many good parts it will fail", promise(record.limit)),
         *_pictures(record),
         *_comparison(record),
-        *_float(record),
+        _float(record),
         Section("Time and room", cost(record)),
         *_unused(record),
     ]
@@ -40,7 +45,9 @@ def _overview(record: Record) -> Section:
         ("bundle", rounded(record.bundle_mb, "MB"), ""),
     ]  # fmt: skip
     if chosen is not None:
-        figures.insert(2, ("AUROC, made-up defects", fixed(chosen.auroc, 3), "1: all told from good parts"))
+        figures.insert(
+            2, (f"AUROC, {_told_from(record)}s", fixed(chosen.auroc, 3), "1: all told from good parts")
+        )
     warnings = attention(record)
     notes = (
         element("ul", *(element("li", warning) for warning in warnings), class_="warnings")
@@ -64,8 +71,26 @@ def _scores(record: Record) -> Section:
         fixed(limit.pass_below, 3),
         fixed(limit.limit_distance, 2),
     )
-    figure = element("figure", score_plot(record), element("figcaption", words, beyond(record)))
+    figure = element(
+        "figure", score_plot(record), element("figcaption", words, beyond(record), _separated(record))
+    )
     return Section("What it decides", figure, lead)
+
+
+def _told_from(record: Record) -> str:
+    """What good parts were compared with: known-bad parts where there are some."""
+    return "known-bad part" if record.bad else "made-up defect"
+
+
+def _separated(record: Record) -> Markup:
+    """How well the scores above tell each kind from the good parts."""
+    good = np.array([score for _, score in record.good if isfinite(score)])
+    found = []
+    for words, scores in (("made-up defects", record.damaged), ("known-bad parts", record.bad)):
+        known = np.array([score for score in scores if isfinite(score)])
+        if len(good) and len(known):
+            found.append(fill("{} for {}", fixed(auroc(good, known), 3), words))
+    return fill(" AUROC against the good parts: {}.", join(found, ", ")) if found else Markup()
 
 
 def _pictures(record: Record) -> list[Section]:
@@ -94,20 +119,22 @@ def _comparison(record: Record) -> list[Section]:
     if not record.candidates:
         return []
     lead = (
-        "Each was taught and scored with the same held-out parts. AUROC: how often a made-up defect scores"
-        " higher than a good part (1: always, 0.5: by chance). Separation: how far apart the two are, in"
+        f"Each was taught and scored with the same held-out parts. AUROC: how often a {_told_from(record)}"
+        " scores higher than a good part (1: always, 0.5: by chance). Separation: how far apart the two are, in"
         " standard deviations of the good parts."
     )
     return [Section("What was compared", candidates_table(record.candidates), lead)]
 
 
-def _float(record: Record) -> list[Section]:
-    if record.agreement is None:
-        return []
+def _float(record: Record) -> Section:
     lead = (
-        "The device computes with whole numbers of 8 bits (int8), which is fast. It must not cost accuracy."
+        "The device computes with whole numbers of 8 bits (int8): that is fast, and must not cost accuracy."
     )
-    return [Section("Float against int8", agreement_table(record.agreement), lead)]
+    if record.agreement is None:
+        body = element("p", "Not compared in this lesson.")
+    else:
+        body = agreement_table(record.agreement)
+    return Section("Float against int8", body, lead)
 
 
 def _unused(record: Record) -> list[Section]:
