@@ -103,7 +103,7 @@ MISTAKES = {
         "--good and --add and --versions do not go",
     ),
     "a method for undo": (("--undo", "--method", "gaussian"), "--method goes with --good, not with --undo"),
-    "a region for more": (("--add", ".", "--roi", "1,2,3,4"), "--roi goes with --good, not with --add"),
+    "a region for more": (("--add", ".", "--roi", "1,2,3,4"), "--roi goes with --good or --classes, not with --add"),
     "bad classes": (("--classes", ".", "--bad", "."), "--bad goes with --good or --add, not with --classes"),
     "no rectangle": (("--good", ".", "--roi", "1,2,3"), "--roi: '1,2,3' is no rectangle; give X_MIN"),
     "no folder": (("--good", "nowhere"), "nowhere: there is no such file or folder"),

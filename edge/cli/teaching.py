@@ -18,6 +18,9 @@ from edge.model.methods import Method
 
 if TYPE_CHECKING:
     from edge.config import Rectangle
+    from edge.teach.classes import TaughtClasses
+    from edge.teach.gather import Progress
+    from edge.teach.lesson import Taught, Wishes
 
 SHELVES = Path("bundles")
 """Where products are, unless `--out` says otherwise."""
@@ -33,7 +36,7 @@ GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "--confidence": LESSONS,
     "--budget-mb": ("--good",),
     "--budget-ms": ("--good",),
-    "--roi": ("--good",),
+    "--roi": ("--good", "--classes"),
     "--tiles": ("--good",),
     "--force": LESSONS,
 }
@@ -87,7 +90,7 @@ def teach(
         Path | None, typer.Option(metavar="DIR", help="The product's shelf. Default: bundles/NAME.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Activate the new version although the lesson has doubts.")
+        bool, typer.Option("--force", help="Activate it although int8 and float do not agree.")
     ] = False,
     undo: Annotated[
         bool, typer.Option("--undo", help="Go back to the version that was active before.")
@@ -164,16 +167,66 @@ def stoppable(shelf: Path) -> Iterator[None]:
 def lesson(name: str, shelf: Path, mode: str, given: Mapping[str, Any]) -> Answer:
     """Teach, with a progress bar. Raises `EdgeError`."""
     from edge.cli.progress import bar
-    from edge.teach.album import without
-    from edge.teach.lesson import teach as give_lesson
 
-    if mode != "--good" or any(given[option] is not None for option in ("--bad", "--method", "--budget-ms")):
-        raise ConfigError("this is not there yet")
-    area = rectangle(given["--roi"]) if given["--roi"] is not None else None
+    taught: Taught | TaughtClasses
     with bar() as progress:
-        pictures = without(pictures_in(given["--good"]), given["--drop"] or ())
-        taught = give_lesson(name, pictures, shelf, roi=area, tiles=given["--tiles"] or 1, progress=progress)
-    return Answer(taught.summary(), {"folder": str(taught.bundle.folder)})
+        if mode == "--classes" or (mode == "--add" and knows_classes(shelf)):
+            taught = class_lesson(name, shelf, given, progress)
+        else:
+            taught = good_lesson(name, shelf, given, progress)
+    return Answer(taught.summary(), taught.to_json())
+
+
+def good_lesson(name: str, shelf: Path, given: Mapping[str, Any], progress: "Progress") -> "Taught":
+    """From pictures of good parts. Raises `EdgeError`."""
+    from edge.teach.lesson import extend, teach
+
+    wanted = wishes(given)
+    pictures = pictures_in(given["--good"] or given["--add"])
+    bad = pictures_in(given["--bad"]) if given["--bad"] is not None else ()
+    drop = given["--drop"] or ()
+    if given["--add"] is not None:
+        return extend(shelf, pictures, bad=bad, wishes=wanted, drop=drop, progress=progress)
+    return teach(name, pictures, shelf, bad=bad, wishes=wanted, drop=drop, progress=progress)
+
+
+def class_lesson(name: str, shelf: Path, given: Mapping[str, Any], progress: "Progress") -> "TaughtClasses":
+    """From a folder of pictures for each class. Raises `EdgeError`."""
+    from edge.teach.classes import add_class, teach_classes
+
+    if given["--add"] is not None:
+        ignored = [option for option in GOES_WITH if given[option] is not None]
+        if ignored:
+            raise ConfigError(f"{ignored[0]} goes with pictures of good parts; this product has classes")
+        return add_class(shelf, classes_in(given["--add"]), progress=progress)
+    area = rectangle(given["--roi"]) if given["--roi"] is not None else None
+    return teach_classes(name, classes_in(given["--classes"]), shelf, roi=area, progress=progress)
+
+
+def knows_classes(shelf: Path) -> bool:
+    """Whether the active version tells classes apart. Raises `BundleError` where there is none."""
+    from edge.model.bundle import read_manifest
+    from edge.model.versions import resolve
+
+    return read_manifest(resolve(shelf)).task == "classification"
+
+
+def classes_in(path: Path) -> dict[str, list[Path]]:
+    """The pictures of each folder in a folder, by its name. Raises `ConfigError` where there is no such folder."""
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir()) if path.is_dir() else []
+    if not folders:
+        raise ConfigError(f"{path}: has no folders; give one with a folder of pictures for each class")
+    return {folder.name: pictures_in(folder) for folder in folders}
+
+
+def wishes(given: Mapping[str, Any]) -> "Wishes":
+    """What the options ask of a lesson. Raises `ConfigError`."""
+    from edge.teach.lesson import Wishes
+
+    names = ("tiles", "method", "false_reject", "confidence", "budget_mb", "budget_ms", "force")
+    asked = {name: given[f"--{name.replace('_', '-')}"] for name in names}
+    area = rectangle(given["--roi"]) if given["--roi"] is not None else None
+    return Wishes(roi=area, **{name: value for name, value in asked.items() if value is not None})
 
 
 def rectangle(corners: str) -> "Rectangle":
