@@ -228,7 +228,7 @@ def test_a_lesson_without_anything_to_show_still_reports() -> None:
     )  # fmt: skip
     found = Page(html(empty))
     assert "There are no scores." in found.text
-    assert "Not compared in this lesson." in found.text
+    assert "Not compared: the float model is not installed" in found.text
     assert "made-up defects" not in found.text
     assert "img" not in found.tags
 

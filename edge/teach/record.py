@@ -24,8 +24,8 @@ LEAST_CORRELATION = 0.99
 class Candidate:
     """A setting and a method that were tried.
 
-    `auroc` and `separation` (in standard deviations of the good scores) are of held-out good parts against known-bad
-    parts, or against made-up defects where there are none. `head_bytes` is what it learned.
+    `auroc` and `separation` (in standard deviations of the good scores) are of held-out good parts against
+    known-bad parts, or against made-up defects where there are none. `head_bytes` is what it learned.
     """
 
     width: int

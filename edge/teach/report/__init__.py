@@ -131,7 +131,7 @@ def _float(record: Record) -> Section:
         "The device computes with whole numbers of 8 bits (int8): that is fast, and must not cost accuracy."
     )
     if record.agreement is None:
-        body = element("p", "Not compared in this lesson.")
+        body = element("p", "Not compared: the float model is not installed, or there are too few pictures.")
     else:
         body = agreement_table(record.agreement)
     return Section("Float against int8", body, lead)
