@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from brokers import Mosquitto, eventually
-from stations import HEIGHT, WIDTH, daemon
+from stations import HEIGHT, WIDTH, bundle, daemon
 from test_contract import complaints
 from test_remote import Plant
 
@@ -125,6 +126,23 @@ def test_twenty_presses_and_one_more_make_a_detector(
         assert [version.active for version in versions(tmp_path / "shelves" / "cap")] == [True]
         assert complaints("event", taught) == []
         assert stopped(process) == 0
+
+
+def test_two_more_parts_are_added_to_what_was_taught(
+    station: Station, box: ButtonBox, tmp_path: Path
+) -> None:
+    shutil.copytree(bundle(), tmp_path / "shelves" / "cap")
+    with station():
+        assert not {"pass", "fail"}.isdisjoint(box.verdicts()), "it judges before and meanwhile"
+        box.press("start")
+        box.collect(2)
+        box.press("finish", add=True)
+        taught = eventually(lambda: [event for event in box.events("teach") if "ok" in event["detail"]], 90)[
+            0
+        ]
+        assert taught["detail"]["ok"], taught
+        assert taught["detail"]["version"] == 2
+        eventually(lambda: box.results()[-1]["checks"][0]["model"]["version"] == 2)
 
 
 def test_with_every_part_taken_no_button_is_needed_between(station: Station, box: ButtonBox) -> None:

@@ -208,9 +208,10 @@ class Teaching:
 
     def _finish(self, request: Mapping[str, Any]) -> None:
         session = self._collecting()
-        if session.pictures < self._place.fewest:
+        fewest = 1 if request.get("add") is True else self._place.fewest
+        if session.pictures < fewest:
             few = f"{session.pictures} pictures are too few to teach"
-            raise Refused(f"{few}; take at least {self._place.fewest} of good parts")
+            raise Refused(f"{few}; take at least {fewest} of good parts")
         with self._files, self._lock:
             self._wish = None
             self._session = replace(
