@@ -35,10 +35,6 @@ class Untaught:
         raise NotTaughtError(REASON)
 
     def explain(self, decision: Decision, _outputs: Any, _prepared: Prepared) -> Decision:
-        """There is nothing to compare with."""
-        return decision
-
-    def explain(self, decision: Decision, _outputs: Any, _prepared: Prepared) -> Decision:
         """As it is: there is nothing to compare with."""
         return decision
 
