@@ -19,7 +19,8 @@ from edge.teach.wishes import Wishes
 log = logging.getLogger(__name__)
 
 METHODS: tuple[Method, ...] = get_args(Method)
-FOLDS = 3
+FOLDS = 2
+"""Of the comparison of methods: each half teaches, and the other is tried."""
 ALL_CELLS = "all cells"
 """What settings are compared with: a memory bank from which nothing was left out."""
 

@@ -65,13 +65,14 @@ class Taught:
         record, chosen = self.record, self.record.candidates[0]
         strides = "+".join(map(str, chosen.strides_px))
         size = f"{chosen.width}×{chosen.height}"
+        against = "known-bad parts" if record.bad else "made-up defects"
         setting = f"{chosen.method}, stride {strides}, contrast {chosen.contrast}, {size}"
         return [
             f"taught {record.name}, version {record.version}, on {record.pictures} pictures: {setting}",
             *(f"not used: {line}" for line in record.skipped),
             *(f"look at {line}; leave it out with --drop if it is bad" for line in record.outliers),
             record.limit.sentence(),
-            f"made-up defects against good parts, all held out: AUROC {chosen.auroc:.3f}",
+            f"{against} against good parts, all held out: AUROC {chosen.auroc:.3f}",
             *self._warnings(),
             f"report {self.report}",
         ]
