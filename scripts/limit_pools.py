@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 Tick = Callable[[int, int], None]
 
 STRIDE_PX = 16
-MOST_GOOD, MOST_BAD = 500, 150
+MOST_GOOD, MOST_BAD = 540, 150
 PATCHES = 49
 """Of the 196 of a picture: a bank of 1,024 has 51 of each of 20 pictures, and 5 of each of 200."""
 HASH_BITS = 16

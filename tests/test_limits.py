@@ -146,17 +146,24 @@ def test_too_few_parts_promise_nothing_and_say_how_many_would() -> None:
     limit = learn(lognormal(12))
     assert not limit.promised
     assert "12 parts are too few" in limit.sentence()
-    assert "20 parts let their spread promise 1 %" in limit.sentence()
+    assert "30 parts let their spread promise 1 %" in limit.sentence()
     assert "230 parts would prove 1 %" in limit.sentence()
 
 
 def test_a_promise_says_what_it_rests_on() -> None:
-    limit = learn(lognormal(20))
+    limit = learn(lognormal(60))
     assert limit.promised
     assert not limit.is_proven
-    assert limit.sentence().startswith("of 20 good parts, each held out, 0 would fail")
+    assert limit.sentence().startswith("of 60 good parts, each held out, 0 would fail")
     assert "at most 1 % false rejects with 90 % confidence" in limit.sentence()
-    assert "proven are at most 10.9 %" in limit.sentence()
+    assert "proven are at most 3.8 %" in limit.sentence()
+
+
+def test_no_part_that_was_taught_fails_where_the_parts_are_too_few_to_prove_the_promise() -> None:
+    scores = lognormal(60)
+    scores[7] = 100.0
+    assert learn(scores).limit_distance > 100.0
+    assert learn(scores).over == 0
 
 
 def test_a_proven_promise_asks_for_no_more_parts() -> None:

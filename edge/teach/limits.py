@@ -17,9 +17,9 @@ from edge.teach import tolerance
 Scores = npt.NDArray[np.float64]
 
 FEWEST = 5
-FEWEST_PROMISED = 20
-"""Under this no promise: of a kind of good part that is one in ten, 10 parts hold none in one lesson of three, and
-20 in one of eight. docs/limits-proof.md shows what comes of it."""
+FEWEST_PROMISED = 30
+"""Under this no promise: of a kind of good part that is one in ten, 10 parts hold none in one lesson of three, 20
+in one of eight, 30 in one of 24. docs/limits-proof.md shows what comes of it."""
 DOUBTFUL = 0.05
 """So many of the good parts may be expected over `pass_below`; it is twice the promise where that is more.
 
@@ -33,7 +33,7 @@ up to 80 of 100 splits.
 """
 SKEWNESS_SPREAD = 0.3
 SKEWNESS_SIGMA = 2.0
-"""The limit is that of a skewness so far over the likely one, for tails longer still than this family has: with 1.28
+"""The limit is that of a skewness so far over the likely one, for tails longer than this family has: with 1.28,
 200 scores of Gumbel's distribution kept the promise in 85 of 100 simulated lessons, with 2.0 in 90."""
 MOST_SKEWNESS = 2.0
 """The exponential distribution's; the cubed normal goes no further with sense."""
@@ -131,8 +131,8 @@ def learn(good: Sequence[float] | Scores, *, false_reject: float = 0.01, confide
     """The limits that the held-out scores (distances) of good parts give, one score a part.
 
     The limit is a tolerance limit: at most `false_reject` (over 0, under 0.5) of all good parts fail, with
-    `confidence` (0.5 to under 1). Of few scores little is known, so that few parts make it wider. Where there are
-    parts enough, it is also one by count, which holds whatever their distribution.
+    `confidence` (0.5 to under 1). Of few scores little is known, so that few parts make it wider. It is also one
+    by count, which holds whatever the distribution: over all scores, where they are just enough or too few.
 
     Raises `ConfigError` for fewer than 5 scores, one that is not a number, and a promise that cannot be.
     """
@@ -194,10 +194,8 @@ def _rounded(skewness: float) -> float:
 
 
 def _by_count(logs: Scores, false_reject: float, confidence: float) -> float:
-    """Just over the score that proves the promise by count; where parts are too few, no limit at all."""
-    over = tolerance.spared(len(logs), false_reject, confidence)
-    if over < 0:
-        return -np.inf
+    """Just over the score that proves the promise by count; where parts are too few for that, over all scores."""
+    over = max(tolerance.spared(len(logs), false_reject, confidence), 0)
     return float(np.nextafter(np.sort(logs)[-1 - over], np.inf))
 
 
