@@ -9,10 +9,14 @@ from typing import Self
 import cv2
 import numpy as np
 import pytest
+from stations import settings
+from typer.testing import CliRunner, Result
 
+from edge.cli.main import app
 from edge.config import Check as CheckConfig
 from edge.config import Config, Quality, Recipe, SyntheticSource
 from edge.errors import CaptureError, ConfigError
+from edge.model.versions import versions
 from edge.preprocess.picture import read
 from edge.preprocess.selection import Selection, alike, look
 from edge.store.examples import Examples, waiting
@@ -158,6 +162,36 @@ def test_the_stations_own_source_is_opened(tmp_path: Path) -> None:
     )
     assert len(captured.paths) == 5
     assert done[-1] == ("taking pictures", 5, 5)
+
+
+def teach(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["teach", "cap", *map(str, arguments)])
+
+
+def test_one_command_takes_the_pictures_and_teaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = teach("--camera", settings(tmp_path), "--count", 6, "--method", "gaussian")
+    assert told.exit_code == 0, told.output
+    assert "on 6 pictures" in told.stdout
+    assert len(list((tmp_path / "pictures" / "cap").iterdir())) == 6
+    assert [version.number for version in versions(tmp_path / "bundles" / "cap")] == [1]
+
+
+def test_where_pictures_are_missing_the_command_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = teach("--camera", settings(tmp_path), "--count", 12)
+    assert isinstance(told.exception, ConfigError)
+    said = str(told.exception).splitlines()
+    assert said[0] == "8 of 12 pictures: the source has no more"
+    assert said[-1] == "run it again to go on, or teach from what is there with --good pictures/cap"
+    assert len(list((tmp_path / "pictures" / "cap").iterdir())) == 8
+
+
+def test_the_camera_does_not_go_with_undo(tmp_path: Path) -> None:
+    told = teach("--camera", settings(tmp_path), "--undo")
+    assert str(told.exception) == "--camera goes with --good or --add, not with --undo"
 
 
 @pytest.mark.parametrize("size", [(240, 320), (960, 1280), (1080, 1920)])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.cli.bundles import pictures_in
+from edge.cli.camera import take_pictures
 from edge.cli.shelf import Answer, active, list_versions
 from edge.cli.shelf import activate as make_active
 from edge.cli.shelf import undo as go_back
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 SHELVES = Path("bundles")
 """Where products are, unless `--out` says otherwise."""
+PICTURES = Path("pictures")
+"""Where the camera's pictures of each product go, unless `--good` or `--add` says otherwise."""
+COUNT = 20
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 MODES = ("--good", "--add", "--classes", "--undo", "--activate", "--versions")
@@ -39,6 +43,8 @@ GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "--roi": ("--good", "--classes"),
     "--tiles": ("--good",),
     "--force": LESSONS,
+    "--camera": LESSONS,
+    "--count": LESSONS,
 }
 """What an option is of use with. The others keep to what the active version was taught with."""
 
@@ -55,6 +61,15 @@ def teach(
     ] = None,
     classes: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A folder of pictures for each class of parts.")
+    ] = None,
+    camera: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STATION", help="Fill the folder with pictures from this station's camera first."
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(metavar="N", help="So many pictures from the camera. Default: 20.")
     ] = None,
     drop: Annotated[
         list[str] | None,
@@ -119,7 +134,11 @@ def teach(
         "--undo": undo or None,
         "--activate": activate,
         "--versions": versions or None,
+        "--camera": camera,
+        "--count": count,
     }
+    if camera is not None and all(given[mode] is None for mode in MODES):
+        given["--good"] = PICTURES / name
     mode = chosen({option: value for option, value in given.items() if value is not None})
     if not NAME.fullmatch(name):
         raise ConfigError(f"NAME: '{name}' cannot stand in a topic; use letters, digits, - and _, 64 at most")
@@ -182,7 +201,11 @@ def good_lesson(name: str, shelf: Path, given: Mapping[str, Any], progress: "Pro
     from edge.teach.lesson import extend, teach
 
     wanted = wishes(given)
-    pictures = pictures_in(given["--good"] or given["--add"])
+    folder: Path = given["--good"] or given["--add"]
+    if given["--camera"] is not None:
+        pictures = take_pictures(given["--camera"], folder, given["--count"] or COUNT, progress)
+    else:
+        pictures = pictures_in(folder)
     bad = pictures_in(given["--bad"]) if given["--bad"] is not None else ()
     drop = given["--drop"] or ()
     if given["--add"] is not None:
