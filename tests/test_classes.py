@@ -312,17 +312,18 @@ def test_few_held_out_pictures_of_taught_classes_are_unknown() -> None:
 
 
 def test_unknown_is_as_likely_as_not_at_the_limit_and_grows_beyond() -> None:
-    calibration = Calibration(temperature=1.0, limit=4.0, steepness=10.0)
+    calibration = Calibration(1.0, steepness=10.0, limits=np.array([4, 4], np.float32))
     scores = np.zeros((3, 2), np.float32)
-    unknown = probabilities(scores, np.array([2, 4, 8], np.float32), calibration)[:, -1]
+    distances = np.array([[2, 2], [4, 4], [8, 8]], np.float32)
+    unknown = probabilities(scores, distances, calibration)[:, -1]
     assert unknown[1] == pytest.approx(0.5)
     assert unknown[0] < 0.01
     assert unknown[2] > 0.99
 
 
 def test_features_that_are_not_numbers_give_no_probabilities() -> None:
-    calibration = Calibration(temperature=1.0, limit=4.0, steepness=10.0)
-    broken = probabilities(np.array([np.nan, 1], np.float32), np.float32(np.nan), calibration)
+    calibration = Calibration(1.0, steepness=10.0, limits=np.array([4, 4], np.float32))
+    broken = probabilities(*np.array([[np.nan, 1], [np.nan, 2]], np.float32), calibration)
     decision = judge(
         Classification(("a", "b", "unknown"), tuple(broken.tolist())), Limits(), Rules(good_labels=["a"])
     )

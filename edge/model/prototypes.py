@@ -2,8 +2,8 @@
 
 The classifier is linear: regularised least squares on ±1 (Rifkin et al. 2003), its probabilities made honest by a
 temperature that is found on held-out pictures (Guo et al. 2017). It names a class for everything, so the distance
-from the nearest class mean, Mahalanobis' with one shrunk covariance for all classes, tells what is like none of
-them (Lee et al. 2018).
+from the mean of that class, Mahalanobis' with one shrunk covariance for all classes, tells what is like none of
+them (Lee et al. 2018). Each class has a limit of its own: good parts are more alike than broken ones.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,18 @@ STEEPEST = 60.0
 """exp of more would not fit float32."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """What held-out pictures say of scores and distances.
 
-    Scores are divided by `temperature`. At `limit` it is as likely as not that a picture is of no class; the odds
-    grow with the distance to the power of `steepness`.
+    Scores are divided by `temperature`. What is taken for a class and is as far from it as its limit (`limits`,
+    one for each class) is as likely as not of no class at all; the odds grow with the distance to the power of
+    `steepness`.
     """
 
     temperature: float
-    limit: float
     steepness: float
+    limits: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +50,10 @@ class Classes:
         return np.asarray((vectors - self.centre) @ self.weights + self.bias, np.float32)
 
     def distances(self, vectors: Floats) -> Floats:
-        """Of vectors (…×n) from the nearest class; a number for each."""
+        """Of vectors (…×n), from each class: …×classes."""
         whitened = (vectors - self.centre) @ self.whitening
         gaps = np.linalg.norm(whitened[..., None, :] - self.means, axis=-1)
-        return np.asarray(gaps.min(axis=-1), np.float32)
+        return np.asarray(gaps, np.float32)
 
     def probabilities(self, vectors: Floats, calibration: Calibration) -> Floats:
         """For each class and, last, for none of them: …×(classes + 1)."""
@@ -60,27 +61,28 @@ class Classes:
 
 
 def probabilities(scores: Floats, distances: Floats, calibration: Calibration) -> Floats:
-    """For scores (…×classes) and distances: …×(classes + 1), the last for none of them; they add up to 1."""
+    """For scores and distances, both …×classes: …×(classes + 1), the last for none; they add up to 1."""
     weights = np.exp((scores - scores.max(axis=-1, keepdims=True)) / calibration.temperature)
-    odds = calibration.steepness * np.log(np.maximum(distances, 1e-6) / calibration.limit)
-    unknown = 1 / (1 + np.exp(-np.clip(odds, -STEEPEST, STEEPEST)))[..., None]
-    known = weights / weights.sum(axis=-1, keepdims=True) * (1 - unknown)
-    found: Floats = np.concatenate([known, unknown], axis=-1).astype(np.float32)
+    odds = calibration.steepness * np.log(np.maximum(distances, 1e-6) / calibration.limits)
+    unknown = 1 / (1 + np.exp(-np.clip(odds, -STEEPEST, STEEPEST)))
+    named = weights / weights.sum(axis=-1, keepdims=True)
+    none = (named * unknown).sum(axis=-1, keepdims=True)
+    found: Floats = np.concatenate([named * (1 - unknown), none], axis=-1).astype(np.float32)
     return found
 
 
 def to_arrays(classes: Classes, calibration: Calibration) -> Arrays:
     """For the bundle's file."""
-    numbers = [calibration.temperature, calibration.limit, calibration.steepness]
-    return {**vars(classes), "calibration": np.array(numbers, np.float32)}
+    numbers = np.array([calibration.temperature, calibration.steepness], np.float32)
+    return {**vars(classes), "calibration": numbers, "limits": calibration.limits}
 
 
 def from_arrays(arrays: Arrays, name: str, count: int, length: int) -> tuple[Classes, Calibration]:
     """So many classes, of vectors of that length, from the bundle's file `name`. Raises `BundleError`."""
     whitening = take(arrays, "whitening", (length, None), name)
-    calibration = take(arrays, "calibration", (3,), name)
-    if calibration.min() <= 0:
-        raise BundleError(f"{name}: array 'calibration' must be over 0; teach the bundle again")
+    calibration, limits = take(arrays, "calibration", (2,), name), take(arrays, "limits", (count,), name)
+    if calibration.min() <= 0 or limits.min() <= 0:
+        raise BundleError(f"{name}: calibration and limits must be over 0; teach the bundle again")
     classes = Classes(
         centre=take(arrays, "centre", (length,), name),
         weights=take(arrays, "weights", (length, count), name),
@@ -88,4 +90,5 @@ def from_arrays(arrays: Arrays, name: str, count: int, length: int) -> tuple[Cla
         whitening=whitening,
         means=take(arrays, "means", (count, whitening.shape[1]), name),
     )
-    return classes, Calibration(*map(float, calibration))
+    temperature, steepness = map(float, calibration)
+    return classes, Calibration(temperature, steepness, limits)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log
+from math import log
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,11 @@ UNKNOWN_RATE = 0.02
 """So many pictures of the taught classes are called unknown, at most, with this confidence:"""
 CONFIDENCE = 0.5
 SURE = 0.01
-"""The probability of 'unknown' for a picture that is as far from its class as half of the held-out ones are."""
+"""The probability of 'unknown' for a picture that is as far from its class as pictures of it usually are."""
 LEAST_GAP = 0.05
 """Between the logarithms of that distance and of the limit."""
+LEANING = 2.0
+"""The mean of all classes weighs as much as so many pictures of one."""
 TEMPERATURES = np.geomspace(0.2, 2.0, 60)
 
 
@@ -32,10 +34,11 @@ TEMPERATURES = np.geomspace(0.2, 2.0, 60)
 class HeldOut:
     """What a classifier said of pictures that it had not been fitted to.
 
-    `scores` pictures×classes, `distances` pictures; `loss` is the mean negative log probability of the right
-    class, each class counting the same, at the best `temperature`.
+    `scores` and `distances` pictures×classes; `classes` are the right ones. `loss` is the mean negative log
+    probability of the right class, each class counting the same, at the best `temperature`.
     """
 
+    classes: Numbers
     scores: Floats
     distances: Floats
     temperature: float
@@ -61,14 +64,14 @@ def fit(vectors: Floats, classes: Numbers, ridge: float) -> Classes:
 def hold_out(vectors: Floats, classes: Numbers, folds: Sequence[Numbers], ridge: float) -> HeldOut:
     """Fit without each of the folds in turn, and look at it then."""
     scores = np.empty((len(vectors), int(classes.max()) + 1), np.float32)
-    distances = np.empty(len(vectors), np.float32)
+    distances = np.empty_like(scores)
     for held in folds:
         kept = np.setdiff1d(np.arange(len(vectors)), held)
         found = fit(vectors[kept], classes[kept], ridge)
         scores[held], distances[held] = found.scores(vectors[held]), found.distances(vectors[held])
     losses = [_loss(scores, classes, temperature) for temperature in TEMPERATURES]
     best = int(np.argmin(losses))
-    return HeldOut(scores, distances, float(TEMPERATURES[best]), losses[best])
+    return HeldOut(classes, scores, distances, float(TEMPERATURES[best]), losses[best])
 
 
 def choose_ridge(vectors: Floats, classes: Numbers, folds: Sequence[Numbers]) -> tuple[float, HeldOut]:
@@ -78,12 +81,20 @@ def choose_ridge(vectors: Floats, classes: Numbers, folds: Sequence[Numbers]) ->
 
 
 def calibrate(held: HeldOut) -> Calibration:
-    """What makes the probabilities honest, and where 'unknown' begins."""
-    logs = np.log(np.maximum(held.distances, 1e-6))
-    spread = max(float(logs.std(ddof=1)), LEAST_SPREAD)
-    limit = float(logs.mean()) + factor(len(logs), 0.0, UNKNOWN_RATE, CONFIDENCE) * spread
-    gap = max(limit - float(np.median(logs)), LEAST_GAP)
-    return Calibration(held.temperature, exp(limit), log((1 - SURE) / SURE) / gap)
+    """What makes the probabilities honest, and where 'unknown' begins: by the distances from the right class.
+
+    Ten pictures say little of the tail of their class. So the spread of the logarithms is that of all classes, and
+    each mean leans to the mean of all.
+    """
+    classes = held.classes
+    logs = np.log(np.maximum(held.distances[np.arange(len(classes)), classes], 1e-6)).astype(np.float64)
+    counts = np.bincount(classes)
+    means = (np.bincount(classes, logs) + LEANING * logs.mean()) / (counts + LEANING)
+    freedom = max(1, len(logs) - len(counts))
+    spread = max(float(np.sqrt(((logs - means[classes]) ** 2).sum() / freedom)), LEAST_SPREAD)
+    gap = max(factor(len(logs), 0.0, UNKNOWN_RATE, CONFIDENCE) * spread, LEAST_GAP)
+    limits = np.exp(means + gap).astype(np.float32)
+    return Calibration(held.temperature, log((1 - SURE) / SURE) / gap, limits)
 
 
 def held_out_probabilities(held: HeldOut) -> Floats:
