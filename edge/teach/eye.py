@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.model.arrays import Floats
-from edge.model.interpreter import CPU, Interpreter
+from edge.model.interpreter import CPU, Interpreter, TensorSpec
 from edge.model.taps import Taps
 from edge.preprocess.layout import Layout
 from edge.preprocess.pyramid import Pyramid
@@ -41,6 +41,11 @@ class Eye:
         size = spec.height, spec.width
         self._interpreter = Interpreter(self.content, threads, CPU, str(backbone), size, floats=True)
 
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What it gives for each tile."""
+        return self._interpreter.outputs
+
     def look(self, picture: Image | Pyramid) -> Seen:
         """At a picture, tile by tile. Raises `InferenceError`."""
         prepared = prepare(picture, self.spec)
@@ -50,7 +55,7 @@ class Eye:
     def taps(self, strides_px: tuple[int, ...]) -> Taps:
         """The cells at these strides. Raises `BundleError` where the backbone has no such output."""
         spec = self.spec
-        return Taps(strides_px, spec.height, spec.width, self._interpreter.outputs, self.name)
+        return Taps(strides_px, spec.height, spec.width, self.outputs, self.name)
 
     def run_empty(self) -> None:
         """Run the backbone on nothing, once: to see how long it takes."""

@@ -83,10 +83,10 @@ def extend(
                 f"{bundle.folder}: tells classes apart; give a folder of pictures for each class"
             )
         spec = InputSpec(**dict(bundle.manifest.input))
-        old = _notebook(bundle, spec)
-        names = {*old.names} & {*drop}
         eye = Eye(shipped.backbone(), spec, PROCESSORS)
         _check_backbone(bundle, eye)
+        old = _notebook(bundle, eye)
+        names = {*old.names} & {*drop}
         gatherer = Gatherer([eye], spec.roi, wishes.seed)
         paths = without(good, [name for name in drop if name not in names])
         gathered = gatherer.add(old, names, paths, bad, progress)
@@ -94,14 +94,14 @@ def extend(
         return conclude(bundle.manifest.name, held, gathered, choice, wishes, start, progress)
 
 
-def _notebook(bundle: Bundle, spec: InputSpec) -> notebook.Notebook:
+def _notebook(bundle: Bundle, eye: Eye) -> notebook.Notebook:
     content = bundle.files.get(notebook.FILE)
     if content is None:
         raise ConfigError(
             f"{bundle.folder}: keeps nothing of its lesson, for want of room; teach anew with all pictures,"
             " or with a larger --budget-mb"
         )
-    return notebook.read(content, str(bundle.folder / notebook.FILE), spec)
+    return notebook.read(content, str(bundle.folder / notebook.FILE), eye.spec, eye.outputs)
 
 
 def _check_backbone(bundle: Bundle, eye: Eye) -> None:

@@ -7,17 +7,28 @@ would know had all the pictures come at once.
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from edge.errors import BundleError
+from edge.errors import BundleError, InferenceError
 from edge.model.arrays import Arrays, pack, unpack
+from edge.model.interpreter import TensorSpec
 from edge.preprocess.layout import lay_out
 from edge.preprocess.quality import QualityMeasures
 from edge.preprocess.tensor import InputSpec
 from edge.teach.eye import Seen
 
 FILE = "lesson.npz"
+FEWEST = 5
+"""Pictures: what a lesson needs."""
+FRAME_BYTES = 1200
+"""Of the file itself, at most."""
+MEASURES_BYTES = 40
+"""For each picture."""
+MISFITS = (KeyError, ValueError, TypeError, RecursionError, InferenceError)
+"""What reading arrays of another shape, or JSON of another kind, raises."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +42,10 @@ class Notebook:
 
 def write(notebook: Notebook, budget_bytes: int) -> bytes | None:
     """The file, of as many of the pictures, evenly chosen, as there is room for; None where it has none for 5."""
-    size_bytes = sum(output.nbytes for tile in notebook.seen[0].outputs for output in tile) + 200
-    room = min(len(notebook.seen), budget_bytes // size_bytes)
-    if room < 5:  # noqa: PLR2004 - a lesson needs as many
+    size_bytes = sum(output.nbytes for tile in notebook.seen[0].outputs for output in tile) + MEASURES_BYTES
+    size_bytes += max(len(json.dumps(name)) for name in notebook.names) + 2
+    room = min(len(notebook.seen), (budget_bytes - FRAME_BYTES) // size_bytes)
+    if room < FEWEST:
         return None
     kept = np.linspace(0, len(notebook.seen) - 1, room).round().astype(int)
     seen = [notebook.seen[place] for place in kept]
@@ -48,24 +60,37 @@ def write(notebook: Notebook, budget_bytes: int) -> bytes | None:
     return pack(arrays)
 
 
-def read(content: bytes, name: str, spec: InputSpec) -> Notebook:
-    """The notebook of a bundle whose input is `spec`; `name` is the file. Raises `BundleError`."""
+def read(content: bytes, name: str, spec: InputSpec, outputs: Sequence[TensorSpec]) -> Notebook:
+    """The notebook of a bundle whose input is `spec`, and whose backbone gives these `outputs`.
+
+    `name` is the file. Raises `BundleError`.
+    """
     arrays = unpack(content, name)
     try:
         names = tuple(map(str, json.loads(arrays["names"].tobytes())))
-        measures = tuple(
-            QualityMeasures(int(row[0]), int(row[1]), *(float(figure) for figure in row[2:]))
-            for row in arrays["measures"]
+        measures = tuple(map(_measures, arrays["measures"].tolist()))
+        tensors = [_tensors(arrays[f"output{number}"], spec, output) for number, output in enumerate(outputs)]
+        if not all(len(found) == len(names) for found in (measures, *tensors)):
+            raise ValueError("names and pictures do not fit each other")
+        seen = tuple(
+            Seen(tuple(zip(*tiles, strict=True)), lay_out(measured.width, measured.height, spec))
+            for measured, *tiles in zip(measures, *tensors, strict=True)
         )
-        outputs = [arrays[f"output{number}"] for number in range(len(arrays) - 2)]
-        seen = tuple(_seen(outputs, place, measured, spec) for place, measured in enumerate(measures))
-    except (KeyError, IndexError, ValueError, TypeError) as err:
+    except MISFITS as err:
         raise BundleError(f"{name}: is not what a lesson keeps ({err}); teach the product anew") from err
-    if not len(names) == len(measures) == len(seen):
-        raise BundleError(f"{name}: names and pictures do not fit each other; teach the product anew")
     return Notebook(names, measures, seen)
 
 
-def _seen(outputs: Sequence[np.ndarray], place: int, measured: QualityMeasures, spec: InputSpec) -> Seen:
-    tiles = zip(*(output[place][:, None] for output in outputs), strict=True)
-    return Seen(tuple(tuple(tile) for tile in tiles), lay_out(measured.width, measured.height, spec))
+def _measures(row: Sequence[float]) -> QualityMeasures:
+    width, height, *figures = row
+    if not np.isfinite(row).all() or min(width, height) < 1:
+        raise ValueError("what was measured on a picture makes no sense")
+    return QualityMeasures(int(width), int(height), *figures)
+
+
+def _tensors(numbers: npt.NDArray[Any], spec: InputSpec, output: TensorSpec) -> npt.NDArray[Any]:
+    """pictures×tiles×1×rows×columns×channels, if it is that."""
+    shape = (spec.tiles_x * spec.tiles_y, *output.shape[1:])
+    if numbers.dtype != output.dtype or numbers.shape[1:] != shape:
+        raise ValueError(f"{output.name} was seen as {numbers.dtype} {numbers.shape}")
+    return numbers[:, :, None]
