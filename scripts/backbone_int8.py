@@ -3,7 +3,7 @@
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
-from ai_edge_quantizer import quantizer, recipe
+from ai_edge_quantizer import qtyping, quantizer, recipe, recipe_manager
 from backbone_graph import BuildError
 from numpy.typing import NDArray
 
@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 Ranges = dict[str, tuple[float, float]]
 
 INPUT, STRIDE_8, STRIDE_16 = "pixels", "stride8", "stride16"
-DESCRIPTION = b"EfficientNet-Lite0 up to stride 16, ImageNet weights"
+DESCRIPTION = "EfficientNet-{} up to stride 16, ImageNet weights"
 
 # Exactly the range in which int8 is the pixel - 128: scale 1/128, zero point -1.
 INPUT_RANGE = (-127 / 128, 1.0)
@@ -106,8 +106,27 @@ def _write(model: object, tensor: object, value: NDArray[np.generic], scale: Flo
     tensor.quantization.scale = scale  # type: ignore[attr-defined]
 
 
-def check(model: bytes, size: int) -> None:
-    """Refuse a model that is not what the rest of the program relies on."""
+def halve(float_model: bytes) -> bytes:
+    """The same with its weights in float16: what int8 is compared with, at half the size."""
+    manager = recipe_manager.RecipeManager()
+    manager.add_quantization_config(
+        regex=".*",
+        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+        op_config=qtyping.OpQuantizationConfig(
+            weight_tensor_config=qtyping.TensorQuantizationConfig(
+                num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+            ),
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+        algorithm_key=recipe.AlgorithmName.FLOAT_CASTING,
+    )
+    worker = quantizer.Quantizer(bytearray(float_model), manager.get_quantization_recipe())
+    return bytes(worker.quantize(enable_progress_report=False).quantized_model)
+
+
+def check_outputs(model: bytes, size: int) -> Interpreter:
+    """Refuse a model that does not have the tensors that the rest of the program relies on."""
     interpreter = Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     entry, outputs = interpreter.get_input_details()[0], interpreter.get_output_details()
@@ -119,6 +138,13 @@ def check(model: bytes, size: int) -> None:
     shapes = {t["name"]: t["shape"].tolist() for t in (entry, *outputs)}
     if shapes != wanted:
         raise BuildError(f"the graph's input and outputs are {shapes}, wanted are {wanted}")
+    return interpreter
+
+
+def check(model: bytes, size: int) -> None:
+    """Refuse an int8 model that is not what the rest of the program relies on."""
+    interpreter = check_outputs(model, size)
+    entry = interpreter.get_input_details()[0]
     if entry["quantization"] != (1 / 128, -1):
         raise BuildError(
             f"the input's scale and zero point are {entry['quantization']}, wanted are 1/128 and -1"
@@ -133,10 +159,10 @@ def check(model: bytes, size: int) -> None:
         )
 
 
-def name_tensors(model_bytes: bytes) -> bytes:
+def name_tensors(model_bytes: bytes, variant: str) -> bytes:
     """Name input, outputs and signature for people, and every other tensor by its number."""
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(model_bytes))
-    model.description = DESCRIPTION
+    model.description = DESCRIPTION.format(variant.capitalize()).encode()
     graph = model.subgraphs[0]
     for index, tensor in enumerate(graph.tensors):
         tensor.name = f"tensor{index}".encode()

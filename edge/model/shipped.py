@@ -4,24 +4,26 @@ from pathlib import Path
 
 from edge.errors import ConfigError
 
-BACKBONE = "efficientnet-lite0-int8.tflite"
+BACKBONE = "efficientnet-lite1-int8.tflite"
+QUICK = "efficientnet-lite0-int8.tflite"
+"""Takes about 0.7 of the time of the other one. It finds a little less: AUROC 0.936 and 0.945, six public sets."""
 _PACKAGE = Path(__file__).resolve().parents[1]
+_PLACES = (_PACKAGE / "shipped" / "backbone", _PACKAGE.parent / "models" / "backbone")
+"""In the wheel, or else in the working copy."""
 
 
-def backbone() -> Path:
-    """The feature extractor that teaching starts from: in the wheel, or else in the working copy.
-
-    Raises `ConfigError` where the installation is incomplete.
-    """
-    places = [folder / "backbone" / BACKBONE for folder in (_PACKAGE / "shipped", _PACKAGE.parent / "models")]
-    for path in places:
-        if path.is_file():
-            return path
-    raise ConfigError(f"{places[0]}: is missing; install the program again")
+def backbone(name: str = BACKBONE) -> Path:
+    """The feature extractor that teaching starts from. Raises `ConfigError` where the installation is incomplete."""
+    found = _find(name)
+    if found is None:
+        raise ConfigError(f"{_PLACES[0] / name}: is missing; install the program again")
+    return found
 
 
 def reference(name: str) -> Path | None:
     """The float model that the int8 backbone of that name was made from; None where it is not installed."""
-    wanted = name.replace("-int8", "-float16")
-    places = [folder / "backbone" / wanted for folder in (_PACKAGE / "shipped", _PACKAGE.parent / "models")]
-    return next((path for path in places if wanted != name and path.is_file()), None)
+    return _find(name.replace("-int8", "-float16")) if "-int8" in name else None
+
+
+def _find(name: str) -> Path | None:
+    return next((folder / name for folder in _PLACES if (folder / name).is_file()), None)

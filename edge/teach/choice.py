@@ -61,7 +61,7 @@ def choose(gathered: Gathered, eyes: Sequence[Eye], wishes: Wishes, progress: Pr
         progress("comparing", done, steps)
 
     compared = gathered.compared()
-    pace = {eye: pace_ms(eye.run_empty) for eye in eyes}
+    pace = {eye: eye.pace_ms() for eye in eyes}
     settings = []
     for eye in eyes:
         for strides_px in STRIDES_PX:

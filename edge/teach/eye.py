@@ -13,6 +13,7 @@ from edge.model.taps import Taps
 from edge.preprocess.layout import Layout
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.tensor import InputSpec, prepare
+from edge.teach.pace import pace_ms
 from edge.types import Image
 
 
@@ -57,6 +58,9 @@ class Eye:
         spec = self.spec
         return Taps(strides_px, spec.height, spec.width, self.outputs, self.name)
 
-    def run_empty(self) -> None:
-        """Run the backbone on nothing, once: to see how long it takes."""
-        self._interpreter.invoke(np.zeros((1, self.spec.height, self.spec.width, 3), np.int8))
+    def pace_ms(self) -> float:
+        """How long the backbone takes for a tensor, on one thread."""
+        size = self.spec.height, self.spec.width
+        alone = Interpreter(self.content, 1, CPU, self.name, size, floats=True)
+        nothing = np.zeros((1, *size, 3), np.int8)
+        return pace_ms(lambda: alone.invoke(nothing))

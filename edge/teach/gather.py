@@ -67,7 +67,9 @@ class Gathered:
         taps = eye.taps(strides_px)
         good = np.stack([seen.cells(taps) for seen in self.good[eye]])
         damaged, bad = (
-            np.array([seen.cells(taps) for seen in kept[eye]], np.float32).reshape(-1, *good.shape[1:])
+            np.array([seen.cells(taps) for seen in kept.get(eye, ())], np.float32).reshape(
+                -1, *good.shape[1:]
+            )
             for kept in (self.damaged, self.bad)
         )
         return Sample(good, damaged, self.parents, bad, self.good[eye][0].layout)
@@ -81,8 +83,7 @@ class Gatherer:
     """Reads pictures once, and looks at each with every eye."""
 
     def __init__(self, eyes: Sequence[Eye], roi: Rectangle | None, seed: int) -> None:
-        self._eyes, self._roi = eyes, roi
-        self._rng = np.random.default_rng(seed)
+        self._eyes, self._roi, self._seed = eyes, roi, seed
 
     def gather(self, good: Sequence[Path], bad: Sequence[Path], tiles: int, progress: Progress) -> Gathered:
         """Raises `ConfigError` where pictures will not do, or do not hold the region of interest."""
@@ -95,7 +96,7 @@ class Gatherer:
 
         album = collect(good, visit, lambda done, total: progress("reading pictures", done, total), most)
         gathered = Gathered.of(album, seen)
-        self._damage(gathered, progress)
+        self._damage(gathered, *_chosen(gathered), progress)
         gathered.bad = self._bad(bad, progress)
         return gathered
 
@@ -132,20 +133,19 @@ class Gatherer:
         )
         if not fresh:
             raise ConfigError("there is no new picture to add: all are taught already")
-        self._damage(gathered, progress)
+        self._damage(gathered, *_chosen(gathered), progress)
         gathered.bad = self._bad(bad, progress)
         return gathered
 
-    def revisit(self, gathered: Gathered) -> Gathered:
-        """The pictures that are compared, and the same made-up defects on them, as other eyes see them."""
-        compared = gathered.compared()
-        paths = [path for place in compared if (path := gathered.paths[place]) is not None]
+    def revisit(self, gathered: Gathered, places: Sequence[int]) -> Gathered:
+        """Some of the pictures, and the first made-up defect on each, as other eyes see them."""
+        paths = [path for place in places if (path := gathered.paths[place]) is not None]
         good: dict[Eye, list[Seen]] = {eye: [] for eye in self._eyes}
         for path in paths:
             for eye, found in self._look(path, read(path)).items():
                 good[eye].append(found)
         again = Gathered.of(Album(tuple(paths), (), ()), good)
-        self._damage(again, lambda *_: None)
+        self._damage(again, dict(enumerate(places)), 1, lambda *_: None)
         return again
 
     def _look(self, path: Path, picture: Image) -> dict[Eye, Seen]:
@@ -157,23 +157,22 @@ class Gatherer:
         except InferenceError as err:
             raise ConfigError(f"{path}: cannot be looked at: {err}") from err
 
-    def _damage(self, gathered: Gathered, progress: Progress) -> None:
-        at_hand = gathered.at_hand
-        chosen = [at_hand[place] for place in _compared(len(at_hand))]
-        copies = min(MOST_COPIES, ceil(COMPARED / len(chosen)))
+    def _damage(self, gathered: Gathered, chosen: Mapping[int, int], copies: int, progress: Progress) -> None:
+        """Make up defects on the `chosen` pictures, each of which has a number that decides what defects."""
         parents, exhibits = [], []
         seen: dict[Eye, list[Seen]] = {eye: [] for eye in self._eyes}
-        for number, parent in enumerate(chosen):
-            path = gathered.paths[parent]
+        for place, number in chosen.items():
+            path = gathered.paths[place]
             assert path is not None  # noqa: S101 - it is at hand
             picture = read(path)
-            for _ in range(copies):
-                damaged = damage(picture, self._rng, self._roi)
+            for copy in range(copies):
+                rng = np.random.default_rng([self._seed, number, copy])
+                damaged = damage(picture, rng, self._roi)
                 for eye, found in self._look(path, damaged.picture).items():
                     seen[eye].append(found)
-                parents.append(parent)
+                parents.append(place)
                 exhibits.append(self._shown(damaged))
-            progress("making up defects", number + 1, len(chosen))
+            progress("making up defects", len(parents) // copies, len(chosen))
         gathered.damaged, gathered.parents, gathered.exhibits = seen, parents, exhibits
 
     def _shown(self, damaged: Damaged) -> tuple[Image, Mask]:
@@ -194,9 +193,11 @@ class Gatherer:
         return seen
 
 
-def _compared(pictures: int) -> list[int]:
-    chosen: list[int] = np.linspace(0, pictures - 1, min(pictures, COMPARED)).round().astype(int).tolist()
-    return chosen
+def _chosen(gathered: Gathered) -> tuple[dict[int, int], int]:
+    """The pictures that get made-up defects, each with its number, and how many defects each."""
+    at_hand = gathered.at_hand
+    some = np.linspace(0, len(at_hand) - 1, min(len(at_hand), COMPARED)).round().astype(int)
+    return {at_hand[place]: at_hand[place] for place in some}, min(MOST_COPIES, ceil(COMPARED / len(some)))
 
 
 def reduced(picture: Image) -> Image:

@@ -54,7 +54,7 @@ def teach(
     with Shelf(shelf) as held:
         width, height = _frame_size(paths, wishes.roi)
         specs = [input_spec(width, height, contrast, wishes.roi, wishes.tiles) for contrast in CONTRASTS]
-        eyes = [Eye(shipped.backbone(), spec, PROCESSORS) for spec in specs]
+        eyes = [Eye(path, spec, PROCESSORS) for path in _backbones(wishes) for spec in specs]
         gathered = Gatherer(eyes, wishes.roi, wishes.seed).gather(paths, bad, wishes.tiles, progress)
         choice = choose(gathered, eyes, wishes, progress)
         return conclude(name, held, gathered, choice, wishes, start, progress)
@@ -83,7 +83,7 @@ def extend(
                 f"{bundle.folder}: tells classes apart; give a folder of pictures for each class"
             )
         spec = InputSpec(**dict(bundle.manifest.input))
-        eye = Eye(shipped.backbone(), spec, PROCESSORS)
+        eye = Eye(shipped.backbone(bundle.manifest.model), spec, PROCESSORS)
         _check_backbone(bundle, eye)
         old = _notebook(bundle, eye)
         names = {*old.names} & {*drop}
@@ -92,6 +92,12 @@ def extend(
         gathered = gatherer.add(old, names, paths, bad, progress)
         choice = Choice(eye, tuple(head.strides_px), head.method)
         return conclude(bundle.manifest.name, held, gathered, choice, wishes, start, progress)
+
+
+def _backbones(wishes: Wishes) -> list[Path]:
+    """The usual one; where time is short, the quick one, too."""
+    names = [shipped.BACKBONE] if wishes.budget_ms is None else [shipped.BACKBONE, shipped.QUICK]
+    return [shipped.backbone(name) for name in names]
 
 
 def _notebook(bundle: Bundle, eye: Eye) -> notebook.Notebook:

@@ -58,16 +58,21 @@ class Shown:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Whether the int8 model says what the float model says. `correlation` is of all cells of their maps."""
+    """Whether the int8 model says what the float model says. `correlation` is of all cells of their maps.
+
+    `chance` is the standard error of the difference of the two AUROCs: what is within two of them says nothing.
+    """
 
     auroc_float: float
     auroc_int8: float
     correlation: float
+    chance: float = 0.0
 
     @property
     def accepted(self) -> bool:
         """False also where a figure is NaN: what could not be compared is not accepted."""
-        same_rank = abs(self.auroc_int8 - self.auroc_float) <= AUROC_TOLERANCE
+        tolerance = max(AUROC_TOLERANCE, 2 * self.chance)
+        same_rank = abs(self.auroc_int8 - self.auroc_float) <= tolerance
         return same_rank and self.correlation >= LEAST_CORRELATION
 
 
