@@ -36,14 +36,17 @@ class Classes:
     """What is known of the classes. float32.
 
     `centre` n, `weights` n×classes and `bias` classes: scores are `(vector - centre) @ weights + bias`.
-    `whitening` n×m and `means` classes×m: where `(vector - centre) @ whitening` lies, distances are Mahalanobis'.
+    `means` classes×n. The squared Mahalanobis distance of a vector from a mean, for their difference d, is
+    |scale × d|² - |d @ axes|²: `scale` n, as if nothing but the identity were known of the covariance, and `axes`
+    n×m, along which the classes are wider.
     """
 
     centre: Floats
     weights: Floats
     bias: Floats
-    whitening: Floats
     means: Floats
+    scale: Floats
+    axes: Floats
 
     def scores(self, vectors: Floats) -> Floats:
         """Of vectors (…×n), for each class: …×classes; about 1 for its own, -1 for others."""
@@ -51,9 +54,9 @@ class Classes:
 
     def distances(self, vectors: Floats) -> Floats:
         """Of vectors (…×n), from each class: …×classes."""
-        whitened = (vectors - self.centre) @ self.whitening
-        gaps = np.linalg.norm(whitened[..., None, :] - self.means, axis=-1)
-        return np.asarray(gaps, np.float32)
+        gaps = vectors[..., None, :] - self.means
+        squares = ((gaps * self.scale) ** 2).sum(axis=-1) - ((gaps @ self.axes) ** 2).sum(axis=-1)
+        return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
     def probabilities(self, vectors: Floats, calibration: Calibration) -> Floats:
         """For each class and, last, for none of them: …×(classes + 1)."""
@@ -79,7 +82,6 @@ def to_arrays(classes: Classes, calibration: Calibration) -> Arrays:
 
 def from_arrays(arrays: Arrays, name: str, count: int, length: int) -> tuple[Classes, Calibration]:
     """So many classes, of vectors of that length, from the bundle's file `name`. Raises `BundleError`."""
-    whitening = take(arrays, "whitening", (length, None), name)
     calibration, limits = take(arrays, "calibration", (2,), name), take(arrays, "limits", (count,), name)
     if calibration.min() <= 0 or limits.min() <= 0:
         raise BundleError(f"{name}: calibration and limits must be over 0; teach the bundle again")
@@ -87,8 +89,9 @@ def from_arrays(arrays: Arrays, name: str, count: int, length: int) -> tuple[Cla
         centre=take(arrays, "centre", (length,), name),
         weights=take(arrays, "weights", (length, count), name),
         bias=take(arrays, "bias", (count,), name),
-        whitening=whitening,
-        means=take(arrays, "means", (count, whitening.shape[1]), name),
+        means=take(arrays, "means", (count, length), name),
+        scale=take(arrays, "scale", (length,), name),
+        axes=take(arrays, "axes", (length, None), name),
     )
     temperature, steepness = map(float, calibration)
     return classes, Calibration(temperature, steepness, limits)

@@ -50,14 +50,15 @@ def fit(vectors: Floats, classes: Numbers, ridge: float) -> Classes:
     centre, spread = vectors.mean(axis=0), vectors.std(axis=0) + LEAST_SPREAD
     standard = ((vectors - centre) / spread).astype(np.float64)
     weights, bias = _least_squares(standard, classes, ridge)
-    whitening, means = _metric(standard, classes)
+    means, scale, axes = _metric(standard, classes)
     gain = (1 / spread)[:, None]
     return Classes(
         centre=centre.astype(np.float32),
         weights=(weights * gain).astype(np.float32),
         bias=bias.astype(np.float32),
-        whitening=(whitening * gain).astype(np.float32),
-        means=means.astype(np.float32),
+        means=(means * spread + centre).astype(np.float32),
+        scale=(scale / spread).astype(np.float32),
+        axes=(axes * gain).astype(np.float32),
     )
 
 
@@ -119,17 +120,15 @@ def _least_squares(
 
 def _metric(
     vectors: npt.NDArray[np.float64], classes: Numbers
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Whitening by the shrunk covariance within classes, and the whitened class means."""
+) -> tuple[npt.NDArray[np.float64], float, npt.NDArray[np.float64]]:
+    """Class means, scale and axes of the distance with the shrunk covariance within classes; see `Classes`."""
     count = int(classes.max()) + 1
     means = np.stack([vectors[classes == label].mean(axis=0) for label in range(count)])
     freedom = max(1, len(vectors) - count)
     _, sizes, axes = np.linalg.svd((vectors - means[classes]) / np.sqrt(freedom), full_matrices=False)
     floor = max(float((sizes**2).sum()) / vectors.shape[1], LEAST_SPREAD) * SHRINKAGE
-    gains = 1 / np.sqrt((1 - SHRINKAGE) * sizes**2 + floor)
-    rest = 1 / np.sqrt(floor)
-    whitening = np.eye(vectors.shape[1]) * rest + (axes.T * (gains - rest)) @ axes
-    return whitening, means @ whitening
+    wider = 1 / floor - 1 / ((1 - SHRINKAGE) * sizes**2 + floor)
+    return means, 1 / np.sqrt(floor), axes.T * np.sqrt(wider)
 
 
 def _loss(scores: Floats, classes: Numbers, temperature: float) -> float:
