@@ -170,7 +170,7 @@ def teach(*arguments: object) -> Result:
 
 def test_one_command_takes_the_pictures_and_teaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told = teach("--camera", settings(tmp_path), "--count", 6, "--method", "gaussian")
+    told = teach("--camera", settings(tmp_path), "--count", 6, "--method", "gaussian", "--force")
     assert told.exit_code == 0, told.output
     assert "on 6 pictures" in told.stdout
     assert len(list((tmp_path / "pictures" / "cap").iterdir())) == 6

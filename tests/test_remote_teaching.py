@@ -15,7 +15,7 @@ from stations import HEIGHT, WIDTH, bundle, daemon
 from test_contract import complaints
 from test_remote import Plant
 
-from edge.model.versions import versions
+from edge.model.versions import Shelf, versions
 
 GOOD = f'type = "synthetic"\nwidth = {WIDTH}\nheight = {HEIGHT}\nrate_hz = 20\ndefect_rate = 0.0'  # seed 1
 
@@ -106,7 +106,7 @@ def test_twenty_presses_and_one_more_make_a_detector(
         assert box.press("start", product="cap", count=6)["teaching"]["state"] == "collecting"
         box.collect(6)
         assert set(box.verdicts()) == {"inconclusive"}, "a part that is collected is reported as usual"
-        answer = box.press("finish")
+        answer = box.press("finish", force=True)
         assert answer["teaching"]["state"] == "teaching"
         taught = eventually(lambda: [event for event in box.events("teach") if "ok" in event["detail"]], 90)[
             0
@@ -132,11 +132,13 @@ def test_two_more_parts_are_added_to_what_was_taught(
     station: Station, box: ButtonBox, tmp_path: Path
 ) -> None:
     shutil.copytree(bundle(), tmp_path / "shelves" / "cap")
+    with Shelf(tmp_path / "shelves" / "cap") as shelf:
+        shelf.activate(1)
     with station():
         assert not {"pass", "fail"}.isdisjoint(box.verdicts()), "it judges before and meanwhile"
         box.press("start")
         box.collect(2)
-        box.press("finish", add=True)
+        box.press("finish", add=True, force=True)
         taught = eventually(lambda: [event for event in box.events("teach") if "ok" in event["detail"]], 90)[
             0
         ]
@@ -237,7 +239,7 @@ def test_a_lesson_that_is_killed_hurts_neither_the_line_nor_the_pictures(
         assert len(list((tmp_path / "state" / "teach" / "cap").iterdir())) == 5
         before = len(box.results())
         eventually(lambda: len(box.results()) > before + 5)
-        assert box.press("finish")["ok"]
+        assert box.press("finish", force=True)["ok"]
         assert eventually(lambda: [e for e in box.events("teach") if e["detail"].get("ok")], 90)
 
 
