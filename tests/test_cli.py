@@ -64,7 +64,7 @@ def test_config_prints_its_schema() -> None:
 
 
 def test_teach_makes_a_bundle_that_scores_a_line_per_picture(pictures: Path, tmp_path: Path) -> None:
-    taught = edge("teach", "bracket", "--good", pictures / "good", "--out", tmp_path / "bracket")
+    taught = edge("teach", "bracket", "--good", pictures / "good", "--out", tmp_path / "bracket", "--force")
     assert taught.returncode == 0, taught.stderr
     scored = edge(
         "score",
@@ -92,7 +92,7 @@ def test_teach_makes_a_bundle_that_scores_a_line_per_picture(pictures: Path, tmp
 def test_a_bundle_taught_on_a_part_of_the_frame_is_scored_on_that_part(
     pictures: Path, tmp_path: Path
 ) -> None:
-    where = ("--roi", "70,30,250,210", "--tiles", 2)
+    where = ("--roi", "70,30,250,210", "--tiles", 2, "--force")
     taught = edge("teach", "bracket", "--good", pictures / "good", "--out", tmp_path / "bracket", *where)
     assert taught.returncode == 0, taught.stderr
     for path in pictures.glob("good/*.png"):

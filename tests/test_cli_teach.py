@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 import tiny_bundle
-from stations import bundle, render, settings
+from stations import render
 from typer.testing import CliRunner, Result
 
 from edge.cli.main import app
@@ -45,14 +48,84 @@ def shelf(tmp_path: Path) -> Path:
     return folder
 
 
-def test_teaching_makes_a_version_that_check_takes(pictures: Path, tmp_path: Path) -> None:
-    done = teach("bracket", "--good", pictures, "--out", tmp_path / "shelf")
-    assert done.exit_code == 0, done.output
-    config = settings(tmp_path)
-    config.write_text(config.read_text().replace(str(bundle()), str(tmp_path / "shelf")))
+@pytest.fixture(scope="module")
+def taught(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A shelf with one version, taught on all pictures but one, and what was said of it."""
+    folder = tmp_path_factory.mktemp("taught") / "shelf"
+    dropped = sorted(path.name for path in pictures.iterdir())[2]
+    options = ("--method", "gaussian", "--false-reject", 0.02, "--budget-mb", 4, "--force")
+    return folder, teach(
+        "bracket", "--good", pictures, "--out", folder, "--drop", dropped, *options, "--json"
+    )
+
+
+def test_a_lesson_is_json_on_stdout_and_a_progress_bar_on_stderr(taught: tuple[Path, Result]) -> None:
+    folder, done = taught
+    assert done.exit_code == 0, done.exception
+    said = json.loads(done.stdout)
+    assert (said["name"], said["version"], said["activated"]) == ("bracket", 1, True)
+    assert said["folder"] == str(folder / "0001")
+    assert "reading pictures" in done.stderr
+
+
+def test_the_options_reach_the_lesson(taught: tuple[Path, Result], pictures: Path) -> None:
+    said = json.loads(taught[1].stdout)
+    assert said["pictures"] == len(list(pictures.iterdir())) - 1
+    assert said["limit"]["false_reject"] == 0.02
+    assert {one["method"] for one in said["candidates"] if one["chosen"]} == {"gaussian"}
+
+
+def test_the_report_lies_where_the_lesson_says(taught: tuple[Path, Result]) -> None:
+    report = Path(json.loads(taught[1].stdout)["report"])
+    assert report.read_text().lstrip().lower().startswith("<!doctype html>")
+
+
+def test_check_takes_a_shelf(shelf: Path, tmp_path: Path) -> None:
+    config = tmp_path / "station.toml"
+    config.write_text(
+        f'[source]\ntype = "synthetic"\n[recipe]\nchecks = [{{ name = "surface", bundle = "{shelf}" }}]\n'
+        '[[sinks]]\ntype = "jsonl"\npath = "reports.jsonl"\n'
+    )
     checked = CliRunner().invoke(app, ["check", str(config)])
     assert checked.exit_code == 0, checked.exception
-    assert checked.output.startswith("check surface: bracket version 1")
+    assert checked.output.startswith("check surface: grey version 3")
+
+
+def test_adding_pictures_makes_a_next_version_of_all_of_them(
+    taught: tuple[Path, Result], tmp_path: Path
+) -> None:
+    shutil.copytree(taught[0], tmp_path / "shelf")
+    render(tmp_path / "more", count=5, defect_rate=0.0, seed=301)
+    done = teach("bracket", "--add", tmp_path / "more", "--out", tmp_path / "shelf", "--force")
+    assert done.exit_code == 0, done.exception
+    assert done.stdout.startswith("taught bracket, version 2, on 10 pictures")
+    assert load(tmp_path / "shelf").folder.name == "0002"
+
+
+def test_classes_are_taught_from_folders_and_added_to(tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    for number, path in enumerate(("first/a", "first/b", "more/c")):
+        colour_pictures(tmp_path / path, number)
+    assert teach("kinds", "--classes", tmp_path / "first", "--out", shelf).exit_code == 0
+    done = teach("kinds", "--add", tmp_path / "more", "--out", shelf, "--json")
+    assert done.exit_code == 0, done.exception
+    assert json.loads(done.stdout)["pictures"] == {"a": 6, "b": 6, "c": 6}
+    odd = teach("kinds", "--add", tmp_path / "more", "--out", shelf, "--bad", tmp_path / "first")
+    assert "--bad goes with pictures of good parts; this product has classes" in str(odd.exception)
+
+
+def test_classes_need_a_folder_each(pictures: Path, tmp_path: Path) -> None:
+    done = teach("kinds", "--classes", pictures, "--out", tmp_path / "shelf")
+    assert "has no folders; give one with a folder of pictures for each class" in str(done.exception)
+
+
+def colour_pictures(folder: Path, number: int) -> None:
+    """Noisy pictures with a bright third, the first, second or third."""
+    folder.mkdir(parents=True)
+    for seed in range(6):
+        pixels = np.random.default_rng(100 * number + seed).integers(0, 80, (96, 96, 3)).astype(np.uint8)
+        pixels[:, 32 * number : 32 * number + 32] += 150
+        PIL.Image.fromarray(pixels).save(folder / f"{seed}.png")
 
 
 def test_versions_are_listed_with_the_active_one_marked(shelf: Path) -> None:
@@ -103,7 +176,10 @@ MISTAKES = {
         "--good and --add and --versions do not go",
     ),
     "a method for undo": (("--undo", "--method", "gaussian"), "--method goes with --good, not with --undo"),
-    "a region for more": (("--add", ".", "--roi", "1,2,3,4"), "--roi goes with --good or --classes, not with --add"),
+    "a region for more": (
+        ("--add", ".", "--roi", "1,2,3,4"),
+        "--roi goes with --good or --classes, not with --add",
+    ),
     "bad classes": (("--classes", ".", "--bad", "."), "--bad goes with --good or --add, not with --classes"),
     "no rectangle": (("--good", ".", "--roi", "1,2,3"), "--roi: '1,2,3' is no rectangle; give X_MIN"),
     "no folder": (("--good", "nowhere"), "nowhere: there is no such file or folder"),

@@ -44,7 +44,13 @@ def taught_bundle(
             progress("rendering", number + 1, TAUGHT_PARTS)
             cv2.imwrite(str(pictures / f"{number:03}.png"), conveyor.read().image[:, :, ::-1])
     bundle = folder / "bundle"
-    teach("bench", sorted(pictures.iterdir()), bundle, wishes=Wishes(roi=roi, tiles=tiles), progress=progress)
+    teach(
+        "bench",
+        sorted(pictures.iterdir()),
+        bundle,
+        wishes=Wishes(roi=roi, tiles=tiles, force=True),
+        progress=progress,
+    )
     return bundle
 
 
