@@ -186,7 +186,7 @@ def test_a_version_that_cannot_judge_is_said_and_keeps_the_pictures(tmp_path: Pa
     render(tmp_path / "teach" / "cap", count=6, defect_rate=0.0, seed=3)
     line = Line(tmp_path, take=refuse)
     assert line.press("start")["pictures"] == 6
-    line.press("finish")
+    line.press("finish", force=True)
     detail = eventually(lambda: [detail for _, detail in line.told if "ok" in detail], 60)[0]
     assert detail["error"] == "the new version cannot be used: rules.fail_at is under pass_below"
     assert line.session.session.pictures == 6
@@ -205,3 +205,13 @@ def test_a_session_that_ends_with_its_station_waits_for_the_next_start(tmp_path:
     again.press("cancel")
     assert not (tmp_path / "teach" / "cap").exists()
     again.close()
+
+
+def test_a_command_while_the_station_stops_is_refused(line: Line) -> None:
+    line.press("start")
+    line.collect(5)
+    line.close()
+    line.show()
+    line.press("start")
+    with pytest.raises(Refused, match="the station is stopping; the pictures are kept"):
+        line.press("finish")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
@@ -109,7 +110,8 @@ class Teaching:
         if part.frame.captured_ns < wish.since_ns:
             return
         wish.taken = not wish.every
-        self._work.put(_Candidate(part.frame.image, wish))
+        with suppress(Closed):
+            self._work.put(_Candidate(part.frame.image, wish))
 
     def work(self) -> None:
         """Look at pictures, follow lessons, and watch the clock, until `close`."""
@@ -148,6 +150,8 @@ class Teaching:
                     command(request)
                 except (ConfigError, DeliveryError, DeviceError) as err:
                     raise Refused(str(err)) from err
+                except Closed as err:
+                    raise Refused("the station is stopping; the pictures are kept") from err
                 return {"teaching": self.summary()}
 
         return handle
@@ -334,13 +338,11 @@ class Teaching:
         judges = "judges from now on" if used else "is on the shelf; no check of the recipe uses it"
         text = f"is taught: version {version} {judges}"
         detail = {"transaction": order.transaction, "version": version, "summary": summary}
-        if self._order is order:
-            try:
-                self._end(text, ok=True, **detail)
-            except DeliveryError as err:
-                log.warning("teaching: %s", err)
-        else:
-            self._tell(f"{text}. It was ready before it was cancelled", order.session, ok=True, **detail)
+        with self._commands:
+            if self._order is order:
+                self._end_quietly(text, ok=True, **detail)
+            else:
+                self._tell(f"{text}. It was ready before it was cancelled", order.session, ok=True, **detail)
 
     def _look_at_the_clock(self) -> None:
         limit_s = self._place.config.limit_s
@@ -349,11 +351,15 @@ class Teaching:
         if not self._commands.acquire(blocking=False):
             return  # somebody does something just now
         try:
-            self._end(f"was given up: nothing was done for {limit_s:g} s; its pictures are removed")
-        except DeliveryError as err:
-            log.warning("teaching: %s", err)
+            self._end_quietly(f"was given up: nothing was done for {limit_s:g} s; its pictures are removed")
         finally:
             self._commands.release()
+
+    def _end_quietly(self, text: str, **detail: Any) -> None:
+        try:
+            self._end(text, **detail)
+        except DeliveryError as err:
+            log.warning("teaching: %s", err)
 
     # Any thread
 
