@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from typer.testing import CliRunner
 
+from edge.cli.main import app
 from edge.config import Check, Rules
 from edge.errors import BundleError, ConfigError
 from edge.judge.rules import Limits, check_rules, judge
@@ -122,6 +124,18 @@ def test_unknown_is_inconclusive_whatever_the_rules_say() -> None:
     decision = judge(prediction, Limits(), Rules(good_labels=["good", "unknown"], min_probability=0.0))
     assert decision.verdict is Verdict.INCONCLUSIVE
     assert decision.reasons == ("unknown: is like none of the taught classes; probability 0.900",)
+
+
+def test_without_a_label_that_passes_nothing_is_said_to_fail_either() -> None:
+    decision = judge(Classification(("good", "unknown"), (0.9, 0.1)), Limits(), Rules())
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.reasons == ("good: probability 0.900; no label is said to pass (good_labels)",)
+
+
+def test_score_prints_the_label_beside_the_verdict(taught: TaughtClasses, tmp_path: Path) -> None:
+    (path,) = pictures(tmp_path / "new", "dotted", [903])
+    printed = CliRunner().invoke(app, ["score", str(taught.bundle.folder), str(path)]).stdout.split()
+    assert (printed[0], printed[2], printed[4]) == (str(path), "inconclusive", "dotted")
 
 
 def test_rules_that_let_unknown_pass_are_refused(tmp_path: Path) -> None:

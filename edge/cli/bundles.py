@@ -27,7 +27,7 @@ def score(
     jsonl: Annotated[Path | None, typer.Option(help="A JSON object a line, too.")] = None,
     maps: Annotated[Path | None, typer.Option(metavar="DIR", help="Heat maps, too.")] = None,
 ) -> None:
-    """Score pictures: a line each, `path score verdict ms`."""
+    """Score pictures: a line each, `path score verdict ms`, and the label where the model tells classes apart."""
     from edge.store.overlay import save_overlay
 
     check = open_bundle(bundle)
@@ -36,7 +36,8 @@ def score(
     with jsonl.open("w") if jsonl is not None else Path(os.devnull).open("w") as lines:
         for path, part in inspections(check, [picture for each in paths for picture in pictures_in(each)]):
             line = summary(path, part)
-            typer.echo(f"{line['path']} {line['score']} {line['verdict']} {line['ms']}")
+            named = f" {line['label']}" if "label" in line else ""
+            typer.echo(f"{line['path']} {line['score']} {line['verdict']} {line['ms']}{named}")
             lines.write(json.dumps(line) + "\n")
             if maps is not None:
                 save_overlay(part, maps / f"{path.stem}-map.jpg")
@@ -83,11 +84,19 @@ def pictures_in(path: Path) -> list[Path]:
 
 
 def open_bundle(folder: Path) -> "Check":
-    """A bundle as the one check of a recipe, under the rules it was taught with."""
-    from edge.config import Check as CheckConfig
-    from edge.model.checks import open_check
+    """A bundle as the one check of a recipe, under the rules it was taught with.
 
-    return open_check(CheckConfig(name="check", bundle=folder), verified=None)
+    Which classes pass is for a recipe to say: without one, what a model names is inconclusive.
+    """
+    from edge.config import Check as CheckConfig
+    from edge.model.bundle import load
+    from edge.model.runner import open_model
+    from edge.model.verify import verify
+    from edge.pipeline import Check
+
+    bundle = load(folder)
+    verify(bundle)
+    return Check(CheckConfig(name="check", bundle=folder), open_model(bundle))
 
 
 def inspections(check: "Check", paths: list[Path]) -> Iterator[tuple[Path, "Inspection"]]:
@@ -122,4 +131,5 @@ def summary(path: Path, part: "Inspection") -> dict[str, Any]:
         "verdict": part.decision.verdict.value,
         "ms": round(sum(part.stage_ms.get(stage, 0.0) for stage in stages), 2),
         "reasons": list(part.decision.reasons),
+        **({} if part.decision.label is None else {"label": part.decision.label}),
     }

@@ -96,18 +96,23 @@ def _judge_classification(classification: Classification, rules: Rules) -> Decis
         (probability, label not in rules.good_labels, label)
         for label, probability in zip(labels, scores, strict=True)
     )
-    if label == UNKNOWN:
-        doubt = f"unknown: is like none of the taught classes; probability {probability:.3f}"
-        return Decision(Verdict.INCONCLUSIVE, (doubt,), probability, label)
-    if probability < rules.min_probability:
-        doubt = (
-            f"{label}: probability {probability:.3f} is under {rules.min_probability:.3f} (min_probability)"
-        )
-        return Decision(Verdict.INCONCLUSIVE, (doubt,), probability, label)
+    doubts = tuple(_doubts(label, probability, rules))
+    if doubts:
+        return Decision(Verdict.INCONCLUSIVE, doubts, probability, label)
     if bad:
         reason = f"{label}: is not one of good_labels; probability {probability:.3f}"
         return Decision(Verdict.FAIL, (reason,), probability, label)
     return Decision(Verdict.PASS, (), probability, label)
+
+
+def _doubts(label: str, probability: float, rules: Rules) -> Iterator[str]:
+    """Why nothing can be said of what has this label."""
+    if label == UNKNOWN:
+        yield f"unknown: is like none of the taught classes; probability {probability:.3f}"
+    elif not rules.good_labels:
+        yield f"{label}: probability {probability:.3f}; no label is said to pass (good_labels)"
+    elif probability < rules.min_probability:
+        yield f"{label}: probability {probability:.3f} is under {rules.min_probability:.3f} (min_probability)"
 
 
 def _error(reason: str) -> Decision:
