@@ -96,7 +96,7 @@ def test_a_single_flipped_bit_is_found(folder: Path) -> None:
         ("width = 32", 'width = "wide"', "input.width: "),
         ("limit_distance = 2.0", "limit_distance = nan", "anomaly.limit_distance: "),
         ("limit_distance = 2.0", "limit_distance = 0.0", "anomaly.limit_distance: "),
-        ('schema = "edge.bundle/1"', 'schema = "edge.bundle/2"', "schema: "),
+        ('schema = "edge.bundle/2"', 'schema = "edge.bundle/3"', "schema: "),
         ("[input]", "[input", "is not TOML: "),
     ],
 )
@@ -178,7 +178,7 @@ def test_every_manifest_reads_back_as_it_was(
     labels: list[str], score: float, pass_below: float, roi: dict[str, int] | None
 ) -> None:
     manifest = Manifest(
-        schema="edge.bundle/1",
+        schema="edge.bundle/2",
         name="part",
         task="classification",
         created=tiny_bundle.WHEN,
@@ -227,7 +227,7 @@ values = st.recursive(
 
 @given(key=st.sampled_from(sorted(Manifest.model_fields)), value=values)
 def test_a_manifest_with_any_value_anywhere_is_never_a_crash(key: str, value: object) -> None:
-    table = {"schema": "edge.bundle/1", key.rstrip("_"): value}
+    table = {"schema": "edge.bundle/2", key.rstrip("_"): value}
     try:
         source = "\n".join(f"{name} = {_toml(value)}" for name, value in table.items())
     except TypeError:
