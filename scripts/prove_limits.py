@@ -68,8 +68,8 @@ accuracy.md.
 
 How to read a share near 90 %: the error of 200 splits is 2 %, and whole parts make the count stricter than the
 bound: proven by 240 parts are 0.96 %, of which 300 unseen parts can show 2 (0.67 %) or 3 (1 %, counted as
-broken). If a limit is just over the highest of 240 scores and 300 of 540 parts are unseen, then 3 or more of these lie
-over it in 17 of 100 splits, and 4 or more in 9, whatever the distribution.
+broken). If a limit is just over the highest of 240 scores and 300 of 540 parts are unseen, then 3 or more of
+these lie over it in 17 of 100 splits, and 4 or more in 9, whatever the distribution.
 
 What it does not show: parts of one pool are exchangeable, those of a line that drifts are not. And a kind of
 good part that no taught picture shows is rejected wherever the limit lies: the monocrystalline cells are of 18
