@@ -153,7 +153,7 @@ class Check(Table):
     bundle: FilePath = Field(description="Folder of the model bundle, or of a product's versions.")
     teachable: bool = Field(
         default=False,
-        description="May be taught by cmd/teach; until it is, parts are inconclusive, and a missing bundle no error.",
+        description="May be taught by cmd/teach; until it is, parts are inconclusive; its bundle may be missing.",
     )
     roi: Rectangle | None = Field(None, description="The rectangle to look at; none: as taught.")
     polygon: list[Point] = Field([], description="Polygon in frame pixels; nothing outside it counts.")

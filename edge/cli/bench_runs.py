@@ -29,7 +29,7 @@ def taught_bundle(
     roi: "Rectangle | None" = None,
     tiles: int = 1,
 ) -> Path:
-    """A bundle taught on rendered good parts of 1280×960, with a bank of 1,024."""
+    """A bundle taught on rendered good parts of 1280×960."""
     import cv2
 
     from edge.config import SyntheticSource

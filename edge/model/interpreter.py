@@ -76,8 +76,8 @@ class Interpreter:
     ) -> None:
         """Load exactly these bytes; `name` is what complaints call them.
 
-        `size` (height, width) is the input that is wanted, where the model can take pictures of any size. `floats`
-        allows for a model whose input is float32: it gets what an int8 one of scale 1/128, zero point -1 would mean.
+        `size` (height, width) is the input that is wanted, where the model can take pictures of any size.
+        `floats` allows for a model whose input is float32: it gets (pixel - 127) / 128.
 
         Raises `BundleError` where they are no model for this runtime, and `DeviceError` where there is none.
         """

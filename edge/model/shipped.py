@@ -13,7 +13,7 @@ _PLACES = (_PACKAGE / "shipped" / "backbone", _PACKAGE.parent / "models" / "back
 
 
 def backbone(name: str = BACKBONE) -> Path:
-    """The feature extractor that teaching starts from. Raises `ConfigError` where the installation is incomplete."""
+    """The feature extractor that teaching starts from. Raises `ConfigError` where it is not installed."""
     found = _find(name)
     if found is None:
         raise ConfigError(f"{_PLACES[0] / name}: is missing; install the program again")
