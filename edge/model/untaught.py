@@ -10,7 +10,6 @@ from edge.model.versions import ACTIVE
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared
 from edge.types import Decision
-from edge.types import Decision
 
 REASON = "nothing is taught yet"
 SMALLEST = InputSpec(width=32, height=32)
