@@ -23,8 +23,8 @@ from edge.teach import limits, notebook, report
 from edge.teach.agreement import compare
 from edge.teach.choice import Choice
 from edge.teach.contest import Sample, Trial, fit, fitted, looker
+from edge.teach.examples import BUDGET_BYTES, Look, look, make_examples
 from edge.teach.examples import PICTURES as EXAMPLES
-from edge.teach.examples import Look, look, make_examples
 from edge.teach.exhibits import show_damaged, show_worst
 from edge.teach.eye import Eye
 from edge.teach.gather import Gathered, Gatherer, Progress
@@ -90,9 +90,10 @@ class Taught:
     def _warnings(self) -> list[str]:
         if self.activated:
             return []
-        command = f"edge teach {self.record.name} --activate {self.record.version}"
+        name, version = self.record.name, self.record.version
         return [
-            f"not activated: int8 does not say what float says (see the report); to have it all the same: {command}"
+            "not activated: int8 does not say what float says (see the report)",
+            f"to have it all the same: edge teach {name} --activate {version}",
         ]
 
 
@@ -174,8 +175,12 @@ def _files(
     """All that the bundle holds but for report and golden pictures."""
     gain = {GAIN: held.trial.gain} if held.trial.calibrate else {}
     looks, rng = _looks(gathered, choice, wishes), np.random.default_rng(wishes.seed)
-    learned = {HEAD: pack_arrays({**arrays, **gain}), examples.FILE: make_examples(looks, rng)}
-    room = int(wishes.budget_mb * MB) - sum(map(len, learned.values()))
+    learned = {HEAD: pack_arrays({**arrays, **gain})}
+    room = int(wishes.budget_mb * MB) - len(learned[HEAD])
+    shown = make_examples(looks, rng, min(BUDGET_BYTES, room))
+    if len(shown) <= room:
+        learned[examples.FILE] = shown
+        room -= len(shown)
     seen = tuple(gathered.good[choice.eye])
     notes = notebook.write(Notebook(gathered.names, gathered.measures, seen), room)
     if notes is not None:

@@ -15,7 +15,7 @@ from edge.errors import CaptureError, ConfigError, InferenceError
 from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures
-from edge.teach.album import Album, collect
+from edge.teach.album import FEWEST, Album, collect
 from edge.teach.contest import Sample
 from edge.teach.defects import Damaged, damage
 from edge.teach.eye import Eye, Seen
@@ -133,6 +133,11 @@ class Gatherer:
         )
         if not fresh:
             raise ConfigError("there is no new picture to add: all are taught already")
+        left = len(gathered.names)
+        if left < FEWEST:
+            raise ConfigError(
+                f"only {left} pictures would be left, too few to teach; drop fewer, or add {FEWEST - left} more"
+            )
         self._damage(gathered, *_chosen(gathered), progress)
         gathered.bad = self._bad(bad, progress)
         return gathered

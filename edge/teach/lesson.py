@@ -75,6 +75,7 @@ def extend(
     about the setting are as they were. `drop` names pictures, old or new, to leave out. Raises like `teach`.
     """
     start = monotonic()
+    wishes.check()
     with Shelf(shelf) as held:
         bundle = load(shelf)
         head = bundle.manifest.anomaly

@@ -137,7 +137,8 @@ def learn(good: Sequence[float] | Scores, *, false_reject: float = 0.01, confide
     Raises `ConfigError` for fewer than 5 scores, one that is not a number, and a promise that cannot be.
     """
     scores = np.asarray(good, np.float64)
-    _check(scores, false_reject, confidence)
+    check_promise(false_reject, confidence)
+    _check(scores)
     logs = np.log(np.maximum(scores, LOWEST))
     mean, spread = float(logs.mean()), float(logs.std(ddof=1))
     scale = max(spread, LEAST_SPREAD)
@@ -163,11 +164,15 @@ def learn(good: Sequence[float] | Scores, *, false_reject: float = 0.01, confide
     )
 
 
-def _check(scores: Scores, false_reject: float, confidence: float) -> None:
+def check_promise(false_reject: float, confidence: float) -> None:
+    """Raises `ConfigError` for a promise that cannot be."""
     if not 0 < false_reject < 0.5:  # noqa: PLR2004 - more than half rejected is no promise
         raise ConfigError(f"false_reject: {false_reject:g} will not do; give a share over 0 and under 0.5")
     if not 0.5 <= confidence < 1:  # noqa: PLR2004 - a coin's
         raise ConfigError(f"confidence: {confidence:g} will not do; give a share from 0.5 to under 1")
+
+
+def _check(scores: Scores) -> None:
     if scores.ndim != 1 or len(scores) < FEWEST:
         raise ConfigError(
             f"{scores.size} held-out scores are too few for a limit; teach at least {FEWEST} parts"

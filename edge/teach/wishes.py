@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from edge.config import Rectangle
 from edge.errors import ConfigError
 from edge.model.methods import Method
+from edge.teach.limits import check_promise
 
 MOST_TILES = 4
 """Side by side, and as many one above the other."""
@@ -39,6 +40,7 @@ class Wishes:
             raise ConfigError("method: position_gaussian needs the whole in one tile; set tiles to 1")
         if not self.budget_mb > 0:
             raise ConfigError(f"budget_mb: {self.budget_mb:g} will not do; give more than 0")
+        check_promise(self.false_reject, self.confidence)
 
     @property
     def head_bytes(self) -> int:
