@@ -1,10 +1,13 @@
-"""Brokers that several test files use."""
+"""What several test files use: brokers, and a lesson."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from brokers import EmbeddedBroker, Mosquitto
+from washers import Lesson, album, quick_lesson
+
+from edge.teach.lesson import Taught, Wishes, teach
 
 StartMosquitto = Callable[..., Mosquitto]
 
@@ -36,3 +39,18 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
     started = EmbeddedBroker()
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    """A lesson on ten good washers and two bad ones, with all defaults. Its bundle is read only."""
+    folder = tmp_path_factory.mktemp("taught")
+    good, bad = album(folder / "good", range(10)), album(folder / "bad", (50, 51), scratched=True)
+    return teach("washer", good, folder / "shelf", bad=bad, wishes=Wishes(force=True))
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Lesson:
+    """See `quick_lesson`."""
+    folder = tmp_path_factory.mktemp("quick")
+    return quick_lesson(folder, folder / "shelf")

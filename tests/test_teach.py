@@ -1,79 +1,45 @@
-import logging
+"""Whole lessons: from pictures to a bundle that judges."""
+
+import json
 import shutil
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+from washers import QUICK, ROI, Lesson, album, listing, on_a_belt, quick_lesson, washer
 
 from edge.config import Rectangle
 from edge.errors import BundleError, ConfigError
-from edge.model import shipped
+from edge.model import examples, shipped
 from edge.model.bundle import load
 from edge.model.golden import replay, score
-from edge.model.interpreter import TensorSpec
 from edge.model.manifest import MANIFEST
-from edge.model.memory_bank import read_bank
 from edge.model.runner import open_model
 from edge.model.verify import verify
 from edge.preprocess.quality import complaints, measure
-from edge.preprocess.tensor import InputSpec
-from edge.teach.album import MOST
+from edge.teach import notebook
+from edge.teach.conclusion import FIGURES, HEAD, REPORT
 from edge.teach.coreset import choose
-from edge.teach.features import Backbone, make_bank
-from edge.teach.lesson import Taught, teach
-from edge.teach.views import MOST_CANDIDATES, Views
-from edge.types import Image
-
-BANK_SIZE = 128
-ROI = Rectangle(x_min=64, y_min=32, x_max=160, y_max=128)
-
-
-def washer(seed: int, *, scratched: bool = False) -> Image:
-    """A ring on a dark ground, never in quite the same place and light."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:96, 0:96] - (48 + rng.uniform(-1, 1, (2, 1, 1)))
-    radius = np.hypot(x, y)
-    grey = np.where((radius > 14) & (radius < 36), 170.0, 45.0) + rng.uniform(-5, 5)
-    if scratched:
-        grey[48:56, 66:82] = 20
-    noise = rng.normal(0, 3, (96, 96))
-    return np.repeat(np.clip(grey + noise, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
-
-
-def album(folder: Path, seeds: Sequence[int]) -> list[Path]:
-    folder.mkdir()
-    paths = [folder / f"{seed:03}.png" for seed in seeds]
-    for seed, path in zip(seeds, paths, strict=True):
-        PIL.Image.fromarray(washer(seed)).save(path)
-    return paths
-
-
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
-    folder = tmp_path_factory.mktemp("taught")
-    return teach("washer", album(folder / "good", range(10)), folder / "bundle", bank_size=BANK_SIZE)
-
-
-def on_a_belt(seed: int, *, speck: bool = False) -> Image:
-    """A washer in the middle of a frame of noise, never the same; with a dark speck of a few pixels."""
-    picture = np.random.default_rng(1000 + seed).integers(0, 120, (160, 224, 3)).astype(np.uint8)
-    part = washer(seed)
-    if speck:
-        part[50:55, 70:75] = 30
-    picture[ROI.y_min : ROI.y_max, ROI.x_min : ROI.x_max] = part
-    return picture
+from edge.teach.lesson import Taught, Wishes, extend, teach
 
 
 @pytest.fixture(scope="module")
 def close(tmp_path_factory: pytest.TempPathFactory) -> Taught:
     """Taught on the part alone, in 2 × 2 tiles."""
     folder = tmp_path_factory.mktemp("close")
-    paths = [folder / f"{seed}.png" for seed in range(10)]
+    paths = [folder / f"{seed}.png" for seed in range(5)]
     for seed, path in enumerate(paths):
         PIL.Image.fromarray(on_a_belt(seed)).save(path)
-    return teach("washer", paths, folder / "bundle", roi=ROI, tiles=2, bank_size=BANK_SIZE)
+    return teach("washer", paths, folder / "shelf", wishes=replace(QUICK, roi=ROI, tiles=2))
+
+
+@pytest.fixture(scope="module")
+def again(quick: Lesson, tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    """The quick lesson once more, on a copy of its shelf."""
+    folder = tmp_path_factory.mktemp("again")
+    return quick_lesson(folder, quick.copied(folder)).taught
 
 
 def test_a_taught_bundle_tells_a_damaged_part_from_good_ones(taught: Taught) -> None:
@@ -89,6 +55,59 @@ def test_a_taught_bundle_proves_itself(taught: Taught) -> None:
     verify(bundle)
     expected = [golden.score for golden in bundle.manifest.golden]
     assert replay(bundle, open_model(bundle)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_golden_pictures_are_good_and_damaged_ones(taught: Taught) -> None:
+    names = [golden.file for golden in taught.bundle.manifest.golden]
+    assert sorted(names) == ["damaged-0.png", "damaged-1.png", "good-0.png", "good-1.png"]
+
+
+def test_what_was_found_is_active_and_can_be_looked_at(taught: Taught) -> None:
+    assert taught.activated
+    assert load(taught.bundle.folder.parent).folder == taught.bundle.folder
+    assert taught.report.read_bytes() == taught.bundle.files[REPORT]
+    figures = json.loads(taught.bundle.files[FIGURES])
+    assert taught.to_json() | figures == taught.to_json()
+    assert figures["pictures"] == 10
+
+
+def test_held_out_scores_keep_the_order_of_the_pictures(taught: Taught) -> None:
+    assert [name for name, _ in taught.record.good] == [f"{seed:03}.png" for seed in range(10)]
+    assert all(0 < found < 1 for _, found in taught.record.good)
+
+
+def test_known_bad_parts_are_scored(taught: Taught) -> None:
+    assert len(taught.record.bad) == 2
+    assert min(taught.record.bad) >= 1.0
+
+
+def test_every_setting_and_method_was_compared(taught: Taught) -> None:
+    tried = taught.record.candidates
+    assert {"memory_bank", "gaussian", "position_gaussian"} <= {one.method for one in tried}
+    assert {one.contrast for one in tried} == {"none", "stretch"}
+    assert {one.strides_px for one in tried} == {(16,), (8, 16)}
+    assert [one.chosen for one in tried].count(True) == 1
+
+
+def test_the_bundle_does_what_was_chosen(taught: Taught) -> None:
+    chosen, manifest = taught.record.chosen, taught.bundle.manifest
+    assert chosen is not None
+    assert manifest.anomaly is not None
+    assert (manifest.anomaly.method, tuple(manifest.anomaly.strides_px)) == (chosen.method, chosen.strides_px)
+    assert (manifest.input.width, manifest.input.contrast) == (chosen.width, chosen.contrast)
+
+
+def test_pictures_like_the_taught_ones_are_fit_to_be_judged(taught: Taught) -> None:
+    quality = open_model(taught.bundle).quality
+    assert complaints(measure(washer(100)), quality) == ()
+    assert complaints(measure(washer(100) // 4), quality) != ()
+
+
+def test_the_summary_says_what_was_taught(taught: Taught) -> None:
+    lines = taught.summary()
+    assert lines[0].startswith("taught washer, version 1, on 10 pictures: ")
+    assert any(line.startswith("of 10 good parts, each held out, 0 would fail") for line in lines)
+    assert lines[-1] == f"report {taught.report}"
 
 
 def test_a_closer_look_at_the_part_finds_what_is_too_small_for_the_whole_frame(close: Taught) -> None:
@@ -116,7 +135,9 @@ def test_golden_pictures_of_a_part_of_the_frame_prove_the_bundle(close: Taught) 
     bundle = load(close.bundle.folder)
     verify(bundle)
     scores = {golden.file: golden.score for golden in bundle.manifest.golden}
-    assert scores["good-0.png"] < 1.0 < scores["damaged-0.png"]
+    for number in range(2):
+        assert scores[f"good-{number}.png"] < 1.0
+        assert scores[f"good-{number}.png"] < scores[f"damaged-{number}.png"]
 
 
 def test_a_region_moved_by_hand_is_not_what_the_golden_pictures_prove(close: Taught, tmp_path: Path) -> None:
@@ -137,68 +158,108 @@ def test_a_picture_that_does_not_hold_the_region_is_named(tmp_path: Path) -> Non
     with pytest.raises(
         ConfigError, match=r"000\.png: is 96×96, but the region of interest is x 64…160, y 32…128"
     ):
-        teach("washer", paths, tmp_path / "bundle", roi=ROI)
+        teach("washer", paths, tmp_path / "shelf", wishes=Wishes(roi=ROI))
 
 
-@pytest.mark.parametrize("tiles", [0, 5])
-def test_too_many_tiles_are_refused_before_any_work(tmp_path: Path, tiles: int) -> None:
-    with pytest.raises(ConfigError, match=f"tiles: {tiles} will not do; give 1 to 4"):
-        teach("washer", [], tmp_path / "bundle", tiles=tiles)
+@pytest.mark.parametrize(
+    ("wishes", "complaint"),
+    [
+        (Wishes(tiles=0), "tiles: 0 will not do; give 1 to 4"),
+        (Wishes(tiles=5), "tiles: 5 will not do; give 1 to 4"),
+        (Wishes(tiles=2, method="position_gaussian"), "position_gaussian needs the whole in one tile"),
+        (Wishes(budget_mb=0), "budget_mb: 0 will not do"),
+        (Wishes(budget_mb=float("nan")), "budget_mb: nan will not do"),
+        (Wishes(false_reject=0), "false_reject: 0 will not do"),
+        (Wishes(confidence=1.5), "confidence: 1.5 will not do"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path, wishes: Wishes, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        teach("washer", [], tmp_path / "shelf", wishes=wishes)
+    assert not (tmp_path / "shelf").exists()
 
 
-def test_a_lesson_keeps_no_more_of_many_pictures_than_of_a_few() -> None:
-    path = shipped.backbone()
-    backbone = Backbone(path.read_bytes(), str(path), 16)
-    views = Views(backbone, InputSpec(backbone.width, backbone.height, tiles_x=2, tiles_y=2), MOST, seed=0)
-    for seed in range(5):
-        views.add(Path("washer"), washer(seed))
-    assert [len(patches) for patches in views.patches["stretch"]] == [MOST_CANDIDATES // MOST] * 5
-    # 4 tiles each: of four pictures, one is kept whole.
-    assert len(views.good["stretch"]) == len(views.damaged["stretch"]) == 2
-
-
-def test_golden_pictures_are_good_and_damaged_ones(taught: Taught) -> None:
-    names = [golden.file for golden in taught.bundle.manifest.golden]
-    assert sorted(names) == ["damaged-0.png", "damaged-1.png", "good-0.png", "good-1.png"]
-
-
-def test_pictures_like_the_taught_ones_are_fit_to_be_judged(taught: Taught) -> None:
-    quality = open_model(taught.bundle).quality
-    assert complaints(measure(washer(100)), quality) == ()
-    assert complaints(measure(washer(100) // 4), quality) != ()
-
-
-def test_the_summary_says_what_was_taught(taught: Taught) -> None:
-    lines = taught.summary()
-    assert lines[0].startswith(f"taught washer on 10 pictures: {BANK_SIZE} patches, contrast ")
-    assert str(taught.bundle.folder) in lines[-1]
-
-
-def test_the_same_pictures_teach_the_same_model(taught: Taught, tmp_path: Path) -> None:
-    again = teach("washer", album(tmp_path / "good", range(10)), tmp_path / "bundle", bank_size=BANK_SIZE)
-    assert again.limit_distance == taught.limit_distance
-    assert again.bundle.manifest.files == taught.bundle.manifest.files
-
-
-def test_progress_is_told_to_the_end_of_each_stage(tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    teach(
-        "washer",
-        album(tmp_path / "good", range(5)),
-        tmp_path / "bundle",
-        progress=lambda *step: told.append(step),
-        bank_size=16,
+def test_the_same_pictures_and_wishes_teach_the_same_model(quick: Lesson, again: Taught) -> None:
+    assert again.record.limit == quick.taught.record.limit
+    told = {REPORT, FIGURES}  # they tell the time
+    first, second = (
+        {name: content for name, content in each.bundle.files.items() if name not in told}
+        for each in (quick.taught, again)
     )
-    last = {stage: (done, total) for stage, done, total in told}
-    assert list(last) == ["reading pictures", "finding the limits", "choosing patches"]
+    assert first == second
+    assert again.bundle.manifest.golden == quick.taught.bundle.manifest.golden
+
+
+def test_teaching_again_makes_a_next_version(again: Taught) -> None:
+    shelf = again.bundle.folder.parent
+    assert load(shelf).folder == shelf / "0002" == again.bundle.folder
+    assert again.record.version == again.bundle.manifest.version == 2
+    assert (shelf / "0001").is_dir()
+
+
+def test_progress_is_told_to_the_end_of_each_stage(quick: Lesson) -> None:
+    last = {stage: (done, total) for stage, done, total in quick.told}
+    assert list(last) == [
+        "reading pictures",
+        "making up defects",
+        "reading bad parts",
+        "comparing",
+        "finding the limits",
+        "writing the bundle",
+    ]
     assert all(done == total for done, total in last.values())
+
+
+def test_a_picture_that_is_dropped_is_left_out(quick: Lesson) -> None:
+    assert [name for name, _ in quick.taught.record.good] == [path.name for path in quick.good]
+
+
+def test_a_few_unreadable_pictures_are_left_out_and_listed(quick: Lesson) -> None:
+    (skipped,) = quick.taught.record.skipped
+    assert "090.png" in skipped
+    assert f"not used: {skipped}" in quick.taught.summary()
+
+
+def test_a_method_that_is_wished_for_is_taken(quick: Lesson) -> None:
+    assert quick.taught.bundle.manifest.anomaly is not None
+    assert quick.taught.bundle.manifest.anomaly.method == "gaussian"
+
+
+@pytest.mark.parametrize("budget_mb", [0.25])
+def test_what_was_learned_keeps_to_the_budget(tmp_path: Path, budget_mb: float) -> None:
+    wishes = Wishes(method="memory_bank", budget_mb=budget_mb, force=True)
+    lesson = teach("washer", album(tmp_path / "good", range(5)), tmp_path / "shelf", wishes=wishes)
+    learned = (HEAD, examples.FILE, notebook.FILE)
+    assert sum(len(lesson.bundle.files.get(name, b"")) for name in learned) <= budget_mb * 1e6
+    verify(load(tmp_path / "shelf"))
+
+
+def test_where_time_is_short_the_quick_backbone_is_taken(tmp_path: Path) -> None:
+    wishes = replace(QUICK, budget_ms=0.001)
+    lesson = teach("washer", album(tmp_path / "good", range(5)), tmp_path / "shelf", wishes=wishes)
+    assert lesson.bundle.manifest.model == shipped.QUICK
+
+
+def test_a_bad_part_among_good_ones_is_named(tmp_path: Path) -> None:
+    scratched = album(tmp_path / "good", [50], scratched=True)
+    paths = [*album(tmp_path / "good", range(10)), *scratched]
+    lesson = teach("washer", paths, tmp_path / "shelf", wishes=QUICK)
+    assert [line for line in lesson.record.outliers if "scratched-050.png" in line]
+    assert len(lesson.record.outliers) == 1
+    assert any(line.startswith("look at scratched-050.png") and "--drop" in line for line in lesson.summary())
+
+
+def test_what_is_to_be_dropped_must_be_there(tmp_path: Path) -> None:
+    paths = album(tmp_path / "good", range(6))
+    with pytest.raises(ConfigError, match=r"012\.png: is none of the pictures"):
+        teach("washer", paths, tmp_path / "shelf", wishes=QUICK, drop=["012.png"])
 
 
 def test_fewer_than_five_pictures_are_too_few(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match="4 different pictures are too few to teach; give at least 5 of good parts"
     ):
-        teach("washer", album(tmp_path / "good", range(4)), tmp_path / "bundle")
+        teach("washer", album(tmp_path / "good", range(4)), tmp_path / "shelf")
 
 
 def test_a_picture_that_is_there_twice_counts_once(tmp_path: Path) -> None:
@@ -206,20 +267,7 @@ def test_a_picture_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     twin = tmp_path / "good" / "twin.png"
     twin.write_bytes(paths[0].read_bytes())
     with pytest.raises(ConfigError, match="4 different pictures are too few"):
-        teach("washer", [*paths, twin], tmp_path / "bundle")
-
-
-def test_a_few_unreadable_pictures_are_left_out_and_listed(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    paths = album(tmp_path / "good", range(6))
-    paths[2].write_text("no picture")
-    with caplog.at_level(logging.WARNING):
-        lesson = teach("washer", paths, tmp_path / "bundle", bank_size=16)
-    assert lesson.pictures == 5
-    assert str(paths[2]) in lesson.skipped[0]
-    assert str(paths[2]) in caplog.text
-    assert any(line.startswith("not used: ") and str(paths[2]) in line for line in lesson.summary())
+        teach("washer", [*paths, twin], tmp_path / "shelf")
 
 
 def test_many_unreadable_pictures_are_an_error(tmp_path: Path) -> None:
@@ -229,14 +277,14 @@ def test_many_unreadable_pictures_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"2 of 8 pictures cannot be read; look at the folder\n  .*000\.png"
     ):
-        teach("washer", paths, tmp_path / "bundle")
+        teach("washer", paths, tmp_path / "shelf")
 
 
-def test_teaching_again_makes_a_next_version(tmp_path: Path) -> None:
-    paths = album(tmp_path / "good", range(5))
-    for _ in range(2):
-        teach("washer", paths, tmp_path / "bundle", bank_size=16)
-    assert load(tmp_path / "bundle").folder == tmp_path / "bundle" / "0002"
+def test_a_bad_part_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    bad = album(tmp_path / "bad", [50])
+    bad[0].write_text("no picture")
+    with pytest.raises(ConfigError, match=r"050\.png: .*take it out of the folder of bad parts"):
+        teach("washer", album(tmp_path / "good", range(5)), tmp_path / "shelf", bad=bad, wishes=QUICK)
 
 
 def test_pictures_that_hold_nothing_teach_a_model_all_the_same(tmp_path: Path) -> None:
@@ -244,9 +292,47 @@ def test_pictures_that_hold_nothing_teach_a_model_all_the_same(tmp_path: Path) -
     paths = [tmp_path / "good" / f"{grey}.png" for grey in range(100, 106)]
     for grey, path in zip(range(100, 106), paths, strict=True):
         PIL.Image.fromarray(np.full((64, 64, 3), grey, np.uint8)).save(path)
-    lesson = teach("nothing", paths, tmp_path / "bundle", bank_size=16)
-    assert np.isfinite(lesson.limit_distance)
-    verify(load(tmp_path / "bundle"))
+    lesson = teach("nothing", paths, tmp_path / "shelf", wishes=Wishes(method="memory_bank", force=True))
+    assert np.isfinite(lesson.record.limit.limit_distance)
+    verify(load(tmp_path / "shelf"))
+
+
+@pytest.mark.parametrize("stage", ["reading pictures", "finding the limits", "writing the bundle"])
+def test_a_lesson_that_is_interrupted_leaves_the_shelf_as_it_was(
+    quick: Lesson, tmp_path: Path, stage: str
+) -> None:
+    shelf, before = quick.copied(tmp_path), listing(quick.shelf)
+
+    def interrupt(now: str, _done: int, _total: int) -> None:
+        if now == stage:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extend(shelf, album(tmp_path / "new", [20]), wishes=QUICK, progress=interrupt)
+    assert listing(shelf) == before
+
+
+def test_a_first_lesson_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        teach("washer", album(tmp_path / "good", range(5)), tmp_path / "shelf", progress=interrupt)
+    assert not (tmp_path / "shelf").exists()
+
+
+def test_a_lesson_that_fails_leaves_the_active_version_as_it_was(quick: Lesson, tmp_path: Path) -> None:
+    shelf, before = quick.copied(tmp_path), listing(quick.shelf)
+    outside = Rectangle(x_min=0, y_min=0, x_max=500, y_max=500)
+    with pytest.raises(ConfigError):
+        teach("washer", album(tmp_path / "good", range(5)), shelf, wishes=Wishes(roi=outside))
+    assert listing(shelf) == before
+
+
+def test_a_shelf_that_is_a_single_bundle_is_refused(quick: Lesson, tmp_path: Path) -> None:
+    paths = album(tmp_path / "good", range(5))
+    with pytest.raises(BundleError, match="is a single bundle, not a shelf of versions"):
+        teach("washer", paths, quick.taught.bundle.folder, wishes=QUICK)
 
 
 def test_the_chosen_patches_are_spread_over_all_kinds() -> None:
@@ -266,25 +352,3 @@ def test_no_patch_is_chosen_twice() -> None:
 
 def test_all_patches_are_chosen_where_there_are_no_more() -> None:
     assert choose(np.zeros((3, 4), np.float32), 10, np.random.default_rng(0)).tolist() == [0, 1, 2]
-
-
-def test_a_bank_is_standardised_over_all_taught_patches() -> None:
-    rng = np.random.default_rng(0)
-    spec = TensorSpec("features", (1, 4, 4, 3), np.dtype(np.int8), 0.5, 10)
-    taught = rng.integers(-100, 100, (64, 3)).astype(np.int8)
-    bank = make_bank(taught, spec, 1000, rng)
-    assert len(bank.patches) == 64
-    assert bank.patches.mean(axis=0) == pytest.approx(0, abs=1e-5)
-    assert bank.patches.std(axis=0) == pytest.approx(1, abs=1e-5)
-
-
-def test_a_channel_that_never_moves_does_not_blow_up() -> None:
-    spec = TensorSpec("features", (1, 4, 4, 3), np.dtype(np.int8), 0.5, 10)
-    bank = make_bank(np.full((16, 3), 7, np.int8), spec, 4, np.random.default_rng(0))
-    assert bank.spread.tolist() == [0.5] * 3
-    assert bank.mean.tolist() == [-1.5] * 3
-
-
-def test_a_bank_of_a_bundle_is_as_large_as_asked_for(taught: Taught) -> None:
-    bank = read_bank((taught.bundle.folder / "bank.npz").read_bytes(), "bank.npz")
-    assert bank.patches.shape == (BANK_SIZE, 112)
