@@ -217,6 +217,45 @@ def test_the_other_stride_can_be_looked_at(tmp_path: Path) -> None:
     assert model.run(tiny_bundle.plain(GREY)).scores[0].shape == (4, 4)
 
 
+def test_both_strides_can_be_looked_at_together(tmp_path: Path) -> None:
+    bank = pack(
+        {key: np.concatenate([array, array], axis=-1) for key, array in tiny_bundle.GREY_BANK.items()}
+    )
+    head = AnomalyHead(method="memory_bank", head="bank.npz", strides_px=[8, 16], limit_distance=1.0)
+    both = open_model(load(tiny_bundle.anomaly(tmp_path / "both", bank=bank, anomaly=head)))
+    coarse = head.model_copy(update={"strides_px": [16]})
+    one = open_model(load(tiny_bundle.anomaly(tmp_path / "one", anomaly=coarse)))
+    picture = np.full((32, 32, 3), GREY, np.uint8)
+    picture[:8, :8] = RED
+    prepared = prepare(picture, both.spec)
+    found, expected = both.run(prepared).scores[0], one.run(prepared).scores[0]
+    # Of a cell, the mean at stride 8 is what the tiny backbone sees at stride 16.
+    assert found == pytest.approx(2**0.5 * expected, abs=0.05)
+    assert found[0, 0] > 1
+
+
+def test_what_was_learned_of_a_place_counts_there(tmp_path: Path) -> None:
+    gain = np.array([[1.0, 0.25], [1.0, 1.0]], np.float32)
+    folder = tiny_bundle.anomaly(tmp_path / "part", bank=pack({**tiny_bundle.GREY_BANK, "gain": gain}))
+    found = open_model(load(folder)).run(tiny_bundle.plain(RED)).scores[0]
+    assert found == pytest.approx(3**0.5 * gain, abs=0.02)
+
+
+def test_a_gain_of_another_grid_is_refused(tmp_path: Path) -> None:
+    gain = np.ones((3, 3), np.float32)
+    folder = tiny_bundle.anomaly(tmp_path / "part", bank=pack({**tiny_bundle.GREY_BANK, "gain": gain}))
+    with pytest.raises(BundleError, match=r"bank\.npz: array 'gain' is float32 3×3, but must be float32 2×2"):
+        open_model(load(folder))
+
+
+def test_a_backbone_takes_pictures_that_are_wider_than_high(tmp_path: Path) -> None:
+    model = open_model(load(tiny_bundle.anomaly(tmp_path / "part", input=Input(width=96, height=64))))
+    picture = np.full((64, 96, 3), GREY, np.uint8)
+    picture[48:, 80:] = RED
+    found = model.run(prepare(picture, model.spec)).scores[0]
+    assert np.argwhere(found > 1).tolist() == [[3, 5]]
+
+
 def test_a_score_is_of_the_highest_cells_or_the_probability_of_the_label(
     tmp_path: Path, anomaly: Model
 ) -> None:
