@@ -11,7 +11,7 @@ import tiny_bundle
 from washers import QUICK, Lesson, album, washer
 
 from edge.errors import BundleError, ConfigError
-from edge.model import shipped
+from edge.model import examples, shipped
 from edge.model.anomaly_head import GAIN
 from edge.model.arrays import Arrays, pack, unpack
 from edge.model.bundle import described, load, write
@@ -154,12 +154,16 @@ def test_a_bundle_without_room_for_its_lesson_says_what_to_do(quick: Lesson, tmp
         extend(shelf, album(tmp_path / "new", NEW), wishes=QUICK)
 
 
-def test_a_small_budget_leaves_no_room_for_the_lesson(quick: Lesson, tmp_path: Path) -> None:
-    found = extend(
-        quick.copied(tmp_path), album(tmp_path / "new", [20]), wishes=replace(QUICK, budget_mb=0.3)
-    )
-    assert HEAD in found.bundle.files
-    assert notebook.FILE not in found.bundle.files
+@pytest.mark.parametrize(("budget_mb", "kept"), [(0.3, {0}), (0.44, {5, 6})])
+def test_of_a_small_budget_the_lesson_takes_what_is_left(
+    quick: Lesson, tmp_path: Path, budget_mb: float, kept: set[int]
+) -> None:
+    wishes = replace(QUICK, budget_mb=budget_mb)
+    found = extend(quick.copied(tmp_path), album(tmp_path / "new", [20]), wishes=wishes).bundle
+    learned = [found.files.get(name, b"") for name in (HEAD, examples.FILE, notebook.FILE)]
+    assert sum(map(len, learned)) <= budget_mb * 1e6
+    pages = len(unpack(learned[2], notebook.FILE)["measures"]) if learned[2] else 0
+    assert pages in kept
 
 
 def test_a_lesson_that_was_changed_on_the_disk_is_refused(quick: Lesson, tmp_path: Path) -> None:
