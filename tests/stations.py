@@ -26,8 +26,9 @@ def bundle() -> Path:
     folder = Path(mkdtemp(prefix="edge-tests-"))
     good = folder / "good"
     render(good, count=12, defect_rate=0.0, seed=100)
-    # Too few to tell how well int8 agrees with float, which is no matter here.
-    teach("part", sorted(good.iterdir()), folder / "bundle", wishes=Wishes(force=True))
+    # Few parts teach wide limits unless little is promised; and too few to tell how int8 agrees with float.
+    wishes = Wishes(false_reject=0.2, confidence=0.5, force=True)
+    teach("part", sorted(good.iterdir()), folder / "bundle", wishes=wishes)
     return folder / "bundle"
 
 

@@ -34,7 +34,7 @@ from edge.teach.notebook import Notebook
 from edge.teach.outliers import stand_out
 from edge.teach.pace import pace_ms
 from edge.teach.packing import Draft, pack
-from edge.teach.parallel import PROCESSORS
+from edge.teach.parallel import processors
 from edge.teach.record import Agreement, Candidate, Record, to_json
 from edge.teach.wishes import Wishes
 from edge.types import Image, Map
@@ -276,7 +276,7 @@ def _agreement(gathered: Gathered, choice: Choice, wishes: Wishes) -> Agreement 
         return None
     some = np.linspace(0, len(compared) - 1, min(len(compared), MOST_COMPARED)).round().astype(int)
     places = [compared[number] for number in some]
-    eye = Eye(reference, choice.eye.spec, PROCESSORS)
+    eye = Eye(reference, choice.eye.spec, processors())
     again = Gatherer([eye], choice.eye.spec.roi, wishes.seed).revisit(gathered, places)
     int8 = gathered.sample(choice.eye, choice.strides_px).of(places)
     return compare(int8, again.sample(eye, choice.strides_px), wishes.seed)

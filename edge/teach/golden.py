@@ -25,5 +25,5 @@ def golden_pictures(
     for number, place in enumerate(places):
         picture = read(paths[order[place]])
         found[f"good-{number}.png"] = picture
-        found[f"damaged-{number}.png"] = damage(picture, rng, roi).picture
+        found[f"damaged-{number}.png"] = damage(picture, rng, roi, "cut_paste").picture
     return found

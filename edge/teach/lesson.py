@@ -17,7 +17,7 @@ from edge.teach.choice import Choice, choose
 from edge.teach.conclusion import Taught, conclude
 from edge.teach.eye import Eye
 from edge.teach.gather import Gatherer, Progress
-from edge.teach.parallel import PROCESSORS
+from edge.teach.parallel import processors
 from edge.teach.setting import CONTRASTS, input_spec
 from edge.teach.wishes import Wishes
 
@@ -54,7 +54,7 @@ def teach(
     with Shelf(shelf) as held:
         width, height = _frame_size(paths, wishes.roi)
         specs = [input_spec(width, height, contrast, wishes.roi, wishes.tiles) for contrast in CONTRASTS]
-        eyes = [Eye(path, spec, PROCESSORS) for path in _backbones(wishes) for spec in specs]
+        eyes = [Eye(path, spec, processors()) for path in _backbones(wishes) for spec in specs]
         gathered = Gatherer(eyes, wishes.roi, wishes.seed).gather(paths, bad, wishes.tiles, progress)
         choice = choose(gathered, eyes, wishes, progress)
         return conclude(name, held, gathered, choice, wishes, start, progress)
@@ -84,7 +84,7 @@ def extend(
                 f"{bundle.folder}: tells classes apart; give a folder of pictures for each class"
             )
         spec = InputSpec(**dict(bundle.manifest.input))
-        eye = Eye(shipped.backbone(bundle.manifest.model), spec, PROCESSORS)
+        eye = Eye(shipped.backbone(bundle.manifest.model), spec, processors())
         _check_backbone(bundle, eye)
         old = _notebook(bundle, eye)
         names = {*old.names} & {*drop}

@@ -1,6 +1,13 @@
-"""A memory bank: the cells of good parts that stand for all of them."""
+"""A memory bank: cells that stand for all those of good parts.
+
+It starts with cells far apart, so that none is forgotten (k-centre, see `edge.teach.coreset`), and then moves each
+to the middle of those that it stands for (Lloyd 1982). Without the second step the commonest cells, of an even
+ground, say, lie at any distance from their nearest by chance: with 209 bottles taught it brought good ones from 1.15
+times the held-out scores to 1.01, and magnetic tile from 0.864 to 0.883 (AUROC, 100 pictures).
+"""
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.model.arrays import Arrays, Floats
 from edge.teach.coreset import choose
@@ -10,6 +17,8 @@ LEAST, MOST = 1024, 2048
 SHARE = 8
 """One cell in so many is kept, within these bounds: more add 0.4 to 1.1 points where 60 pictures and more were
 taught (magnetic tile, solar cells), none where 20 were; and twice as many take twice as long."""
+STEPS = 3
+CHUNK = 4096
 
 
 def fit(cells: Floats, budget_bytes: int, rng: np.random.Generator) -> Arrays:
@@ -19,4 +28,29 @@ def fit(cells: Floats, budget_bytes: int, rng: np.random.Generator) -> Arrays:
     points = standardised(flat, mean, spread)
     wanted = min(MOST, max(LEAST, len(flat) // SHARE))
     size = max(1, min(wanted, budget_bytes // points[0].nbytes - 2))
-    return {"bank": points[choose(points, size, rng)], "mean": mean, "spread": spread}
+    bank = points[choose(points, size, rng)]
+    if len(bank) < len(points):
+        for _ in range(STEPS):
+            bank = _moved(bank, points)
+    return {"bank": bank, "mean": mean, "spread": spread}
+
+
+def _moved(bank: Floats, points: Floats) -> Floats:
+    """Each of the bank in the middle of the points that are nearest to it."""
+    nearest = _nearest(bank, points)
+    order = np.argsort(nearest, kind="stable")
+    used, starts = np.unique(nearest[order], return_index=True)
+    sums = np.add.reduceat(points[order], starts, axis=0)
+    moved = bank.copy()
+    moved[used] = sums / np.diff(np.append(starts, len(points)))[:, None]
+    return moved
+
+
+def _nearest(bank: Floats, points: Floats) -> npt.NDArray[np.intp]:
+    """Which of the bank is nearest to each of the points."""
+    squares = np.einsum("ij,ij->i", bank, bank)
+    found = np.empty(len(points), np.intp)
+    for start in range(0, len(points), CHUNK):
+        some = points[start : start + CHUNK]
+        found[start : start + CHUNK] = (2 * some @ bank.T - squares).argmax(axis=1)
+    return found
