@@ -10,6 +10,7 @@ from edge.model.arrays import Floats
 from edge.teach.contest import Sample, scores
 from edge.teach.coreset import choose
 from edge.teach.limits import Scores
+from edge.teach.methods.memory_bank import middles, nearest
 from edge.teach.methods.standard import moments
 from edge.teach.record import Agreement
 
@@ -20,16 +21,17 @@ RESAMPLED = 200
 def compare(int8: Sample, real: Sample, seed: int) -> Agreement:
     """Both samples are of the same pictures, seen by the int8 backbone and by the float one.
 
-    A memory bank of every second picture judges the others and their made-up defects. Both banks hold the same
-    cells, chosen once: two choices would differ by chance more than by rounding.
+    A memory bank of every second picture judges the others and their made-up defects. Both banks stand for the
+    same cells, shared out once: two choices would differ by chance more than by rounding.
     """
     taught = list(range(0, len(int8.good), 2))
     tried = list(range(1, len(int8.good), 2))
     channels = int8.good.shape[-1]
     flat = int8.good[taught].reshape(-1, channels)
     mean, spread = moments(flat)
-    kept = choose((flat - mean) / spread, BANK, np.random.default_rng(seed))
-    found = [_maps(sample, taught, tried, kept) for sample in (int8, real)]
+    points = (flat - mean) / spread
+    groups = nearest(points[choose(points, BANK, np.random.default_rng(seed))], points)
+    found = [_maps(sample, taught, tried, groups) for sample in (int8, real)]
     correlation = float(np.corrcoef(found[0].ravel(), found[1].ravel())[0, 1])
     good, damaged = (
         np.array([scores(maps[part]) for maps in found])
@@ -60,12 +62,12 @@ def _maps(
     sample: Sample,
     taught: Sequence[int],
     tried: Sequence[int],
-    kept: npt.NDArray[np.intp],
+    groups: npt.NDArray[np.intp],
 ) -> Floats:
     channels = sample.good.shape[-1]
     flat = sample.good[list(taught)].reshape(-1, channels)
     mean, spread = moments(flat)
-    bank = ((flat - mean) / spread)[kept]
+    bank = middles((flat - mean) / spread, groups)
     # One defect for each picture that is tried: the first.
     damaged = [list(sample.parents).index(place) for place in tried]
     pictures = [*sample.good[list(tried)], *sample.damaged[damaged]]

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
 from typing import Self
 
@@ -202,7 +201,7 @@ def _chosen(gathered: Gathered) -> tuple[dict[int, int], int]:
     """The pictures that get made-up defects, each with its number, and how many defects each."""
     at_hand = gathered.at_hand
     some = np.linspace(0, len(at_hand) - 1, min(len(at_hand), COMPARED)).round().astype(int)
-    return {at_hand[place]: at_hand[place] for place in some}, min(MOST_COPIES, ceil(COMPARED / len(some)))
+    return {at_hand[place]: at_hand[place] for place in some}, min(MOST_COPIES, max(1, COMPARED // len(some)))
 
 
 def reduced(picture: Image) -> Image:
