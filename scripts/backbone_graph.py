@@ -17,10 +17,9 @@ from torch.nn import functional
 Pixels = NDArray[np.uint8]
 
 
-
 @dataclass(frozen=True)
 class Variant:
-    """A size of the network. Of its blocks: those that halve the picture, the last at stride 8 and at stride 16."""
+    """A size of the network. Of its blocks: those that halve the picture, and the last at each stride."""
 
     name: str
     package: str

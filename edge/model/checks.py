@@ -5,6 +5,7 @@ from pathlib import Path
 from edge.config import Check as CheckConfig
 from edge.config import Config
 from edge.judge.rules import check_rules
+from edge.model import golden
 from edge.model.bundle import load
 from edge.model.interpreter import DelegateConfig
 from edge.model.runner import open_model
@@ -17,13 +18,15 @@ from edge.preprocess.quality import QualityGate
 def open_check(config: CheckConfig, verified: Path | None) -> Check:
     """Load a check's bundle, prove it in a child process unless `verified` remembers it, and open its model.
 
-    A teachable check of which nothing is taught yet judges nothing. Raises `BundleError`.
+    Its golden pictures are then replayed as it will run here, delegate and all. A teachable check of which nothing
+    is taught yet judges nothing. Raises `BundleError`.
     """
     if config.teachable and not is_taught(config.bundle):
         return Check(config, Untaught())
     bundle = load(config.bundle)
     verify(bundle, verified)
     model = open_model(bundle, DelegateConfig.of(config), config.threads)
+    golden.check(bundle, golden.replay(bundle, model))
     check_rules(config, model.limits, model.labels)
     return Check(config, model)
 
