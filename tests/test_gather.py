@@ -138,3 +138,37 @@ def test_a_picture_that_was_dropped_can_be_added_again(eye: Eye, washers: list[P
     found = added(eye, washers, [washers[1]], drop=["001.png"])
     assert found.names[-1] == "001.png"
     assert found.skipped == ()
+
+
+def of_size(path: Path, width: int, height: int) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    PIL.Image.fromarray(washer(30)).resize((width, height)).save(path)
+    return path
+
+
+def test_new_pictures_of_another_size_than_the_taught_ones_are_left_out(
+    eye: Eye, washers: list[Path], tmp_path: Path
+) -> None:
+    odd = [of_size(tmp_path / "new" / f"{width}.png", width, 96) for width in (48, 144)]
+    found = added(eye, washers, [*odd, *album(tmp_path / "new", [20])])
+    assert found.names[len(washers) :] == ("020.png",)
+    assert found.skipped == tuple(f"{path}: is {path.stem}×96, but the taught ones are 96×96" for path in odd)
+
+
+def test_where_all_new_pictures_are_of_another_size_they_are_refused(
+    eye: Eye, washers: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)too few to teach.*is 48×96, but the taught ones are 96×96"):
+        added(eye, washers, [of_size(tmp_path / "new" / "48.png", 48, 96)])
+
+
+def test_a_product_that_was_taught_in_several_sizes_takes_more(
+    eye: Eye, washers: list[Path], tmp_path: Path
+) -> None:
+    several = [
+        *washers[:3],
+        *(of_size(tmp_path / "old" / f"{width}.png", width, 96) for width in (60, 72, 84)),
+    ]
+    found = added(eye, several, [of_size(tmp_path / "new" / "48.png", 48, 96)])
+    assert found.names[-1] == "48.png"
+    assert found.skipped == ()

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -50,12 +50,14 @@ def collect(
     progress: Callable[[int, int], None],
     most: int = MOST,
     fewest: int = FEWEST,
+    taught: tuple[int, int] | None = None,
 ) -> Album:
     """Read every picture once; `visit` gets those that are used, in order. More than `most` are thinned out.
 
+    `taught` are width and height that all must have, in pixels: pictures of another size are left out.
     Raises `ConfigError` where too few are left, or too many cannot be read.
     """
-    paths, odd = _of_one_size(_thinned(paths, most))
+    paths, odd = _of_one_size(_thinned(paths, most), taught)
     used: list[Path] = []
     measures: list[QualityMeasures] = []
     unreadable: list[str] = []
@@ -94,20 +96,27 @@ def _named(paths: Sequence[Path], name: str) -> Path:
     raise ConfigError(f"{name}: is none of the pictures" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def _of_one_size(paths: list[Path]) -> tuple[list[Path], list[str]]:
-    """The pictures but for a few odd ones, and a sentence about each of these."""
+def _of_one_size(paths: list[Path], taught: tuple[int, int] | None) -> tuple[list[Path], list[str]]:
+    """The pictures but for odd ones, and a sentence about each of these."""
     sizes = {path: found for path in paths if (found := size(path)) is not None}
+    wanted, whose = (taught, "taught ones") if taught is not None else (_usual(sizes), "others")
+    if wanted is None:
+        return paths, []
+    odd = {
+        path: f"{path}: is {width}×{height}, but the {whose} are {wanted[0]}×{wanted[1]}"
+        for path, (width, height) in sizes.items()
+        if (width, height) != wanted
+    }
+    return [path for path in paths if path not in odd], list(odd.values())
+
+
+def _usual(sizes: Mapping[Path, tuple[int, int]]) -> tuple[int, int] | None:
+    """The size that all pictures have but for a few; None where there is no such size."""
     if not sizes:
-        return paths, []
+        return None
     (usual, count), *_ = Counter(sizes.values()).most_common(1)
-    others = {path: found for path, found in sizes.items() if found != usual}
-    if len(others) > max(1, ODD_SHARE * len(sizes)) or count < FEWEST - 1:
-        return paths, []
-    odd = [
-        f"{path}: is {width}×{height}, but the others are {usual[0]}×{usual[1]}"
-        for path, (width, height) in others.items()
-    ]
-    return [path for path in paths if path not in others], odd
+    few = max(1, ODD_SHARE * len(sizes))
+    return usual if len(sizes) - count <= few and count >= FEWEST - 1 else None
 
 
 def _thinned(paths: Sequence[Path], most: int) -> list[Path]:

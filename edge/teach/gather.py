@@ -120,7 +120,13 @@ class Gatherer:
                 twins.add(len(new))
             new.append(found)
 
-        album = collect(good, visit, lambda done, total: progress("reading pictures", done, total), fewest=1)
+        album = collect(
+            good,
+            visit,
+            lambda done, total: progress("reading pictures", done, total),
+            fewest=1,
+            taught=_only_size([old.measures[place] for place in kept]),
+        )
         fresh = [place for place in range(len(new)) if place not in twins]
         twice = tuple(f"{album.paths[place]}: is taught already" for place in sorted(twins))
         gathered = Gathered(
@@ -195,6 +201,12 @@ class Gatherer:
                 seen[eye].append(found)
             progress("reading bad parts", number + 1, len(paths))
         return seen
+
+
+def _only_size(measures: Sequence[QualityMeasures]) -> tuple[int, int] | None:
+    """Width and height of pictures, in pixels; None where they have several."""
+    sizes = {(measured.width, measured.height) for measured in measures}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _chosen(gathered: Gathered) -> tuple[dict[int, int], int]:
