@@ -45,16 +45,46 @@ def score(
 
 def evaluate(
     bundle: BundleFolder,
-    good: Annotated[Path, typer.Option(help="A folder with pictures of good parts.")],
-    bad: Annotated[Path, typer.Option(help="A folder with pictures of bad parts.")],
+    good: Annotated[Path | None, typer.Option(metavar="DIR", help="Pictures of good parts.")] = None,
+    bad: Annotated[Path | None, typer.Option(metavar="DIR", help="Pictures of bad parts.")] = None,
     masks: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Masks of the bad parts: the same names, bright where bad."),
     ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of pictures for each class of parts.")
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Evaluate a bundle against labels: AUROC, escapes, overkill, and with masks pixel AUROC and AU-PRO."""
+    """Evaluate a bundle against labels.
+
+    With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too. With --classes:
+    balanced accuracy, recall of each class, and what was called what.
+    """
+    from edge.cli.class_evaluation import lines
+
+    if knows_classes(bundle):
+        if good is not None or bad is not None or masks is not None or classes is None:
+            raise ConfigError(
+                f"{bundle}: tells classes apart; evaluate it with --classes DIR, a folder of pictures for each"
+                " class, and without --good, --bad and --masks"
+            )
+        figures = class_figures(bundle, classes)
+        told = lines(figures)
+    else:
+        if classes is not None or good is None or bad is None:
+            raise ConfigError(
+                f"{bundle}: tells good parts from bad ones; evaluate it with --good DIR and --bad DIR, and"
+                " without --classes"
+            )
+        figures = anomaly_figures(bundle, good, bad, masks)
+        told = [f"{key:>16}  {figure}" for key, figure in figures.items()]
+    typer.echo(json.dumps(figures) if as_json else "\n".join(told))
+
+
+def anomaly_figures(bundle: Path, good: Path, bad: Path, masks: Path | None) -> dict[str, Any]:
+    """What a bundle that tells good parts from bad ones is worth. Raises `EdgeError`."""
     from edge.cli.evaluation import Evaluation
 
     check = open_bundle(bundle)
@@ -63,12 +93,41 @@ def evaluate(
         evaluation.add(path, part, is_bad=False, masks=masks)
     for path, part in inspections(check, pictures_in(bad)):
         evaluation.add(path, part, is_bad=True, masks=masks)
-    figures = evaluation.figures()
-    if as_json:
-        typer.echo(json.dumps(figures))
-        return
-    for key, figure in figures.items():
-        typer.echo(f"{key:>16}  {figure}")
+    return evaluation.figures()
+
+
+def class_figures(bundle: Path, classes: Path) -> dict[str, Any]:
+    """What a bundle that tells classes apart is worth. Raises `EdgeError`."""
+    from edge.cli.class_evaluation import ClassEvaluation
+
+    folders = classes_in(classes)
+    check = open_bundle(bundle)
+    evaluation = ClassEvaluation(labels_of(bundle), list(folders), classes)
+    for label, paths in folders.items():
+        for _, part in inspections(check, paths):
+            evaluation.add(label, part)
+    return evaluation.figures()
+
+
+def knows_classes(shelf: Path) -> bool:
+    """Whether a bundle, or the active one of a shelf, tells classes apart. Raises `BundleError` where none is."""
+    return bool(labels_of(shelf))
+
+
+def labels_of(bundle: Path) -> list[str]:
+    """What it can call a part; nothing where it tells good parts from bad ones. Raises `BundleError`."""
+    from edge.model.bundle import load
+
+    table = load(bundle).manifest.classification
+    return [] if table is None else table.labels
+
+
+def classes_in(path: Path) -> dict[str, list[Path]]:
+    """The pictures of each folder in a folder, by its name. Raises `ConfigError` where there is no such folder."""
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir()) if path.is_dir() else []
+    if not folders:
+        raise ConfigError(f"{path}: has no folders; give one with a folder of pictures for each class")
+    return {folder.name: pictures_in(folder) for folder in folders}
 
 
 def pictures_in(path: Path) -> list[Path]:

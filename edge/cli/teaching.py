@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.cli.bundles import pictures_in
+from edge.cli.bundles import classes_in, knows_classes, pictures_in
 from edge.cli.camera import take_pictures
 from edge.cli.shelf import Answer, active, list_versions
 from edge.cli.shelf import activate as make_active
@@ -224,22 +224,6 @@ def class_lesson(name: str, shelf: Path, given: Mapping[str, Any], progress: "Pr
         return add_class(shelf, classes_in(given["--add"]), progress=progress)
     area = rectangle(given["--roi"]) if given["--roi"] is not None else None
     return teach_classes(name, classes_in(given["--classes"]), shelf, roi=area, progress=progress)
-
-
-def knows_classes(shelf: Path) -> bool:
-    """Whether the active version tells classes apart. Raises `BundleError` where there is none."""
-    from edge.model.bundle import read_manifest
-    from edge.model.versions import resolve
-
-    return read_manifest(resolve(shelf)).task == "classification"
-
-
-def classes_in(path: Path) -> dict[str, list[Path]]:
-    """The pictures of each folder in a folder, by its name. Raises `ConfigError` where there is no such folder."""
-    folders = sorted(folder for folder in path.iterdir() if folder.is_dir()) if path.is_dir() else []
-    if not folders:
-        raise ConfigError(f"{path}: has no folders; give one with a folder of pictures for each class")
-    return {folder.name: pictures_in(folder) for folder in folders}
 
 
 def wishes(given: Mapping[str, Any]) -> "Wishes":
