@@ -13,7 +13,7 @@ from edge.model.arrays import Floats, pack, unpack
 from edge.model.examples import Examples, explain
 from edge.preprocess.layout import InputSpec, Layout, lay_out
 from edge.preprocess.picture import decode
-from edge.teach.examples import Look, look, make_examples
+from edge.teach.examples import Look, look, make_examples, recall, shares
 from edge.types import Box, Decision, Image, Region, Verdict
 
 CHANNELS = 6
@@ -109,6 +109,46 @@ def test_the_file_keeps_to_its_budget_however_many_pictures_there_are() -> None:
     arrays = unpack(content, "examples.npz")
     assert len(json.loads(arrays["names"].tobytes())) == 12
     assert len(arrays["cells"]) <= 512
+
+
+def test_what_a_file_keeps_can_be_taught_again() -> None:
+    looks = [a_look(seed, picture=a_picture(40 + 60 * seed))[0] for seed in range(3)]
+    content = make_examples(looks, np.random.default_rng(0))
+    found = recall(content, "examples.npz", CHANNELS)
+    assert [one.name for one in found] == ["0.jpg", "1.jpg", "2.jpg"]
+    for kept, one in zip(found, looks, strict=True):
+        assert kept.shown == one.shown
+        assert kept.thumbnail.mean() == pytest.approx(one.thumbnail.mean(), abs=2)
+        order = np.lexsort(kept.boxes.T), np.lexsort(one.boxes.T)
+        assert np.array_equal(kept.boxes[order[0]], one.boxes[order[1]])
+        assert np.abs(kept.cells[order[0]] - one.cells[order[1]]).max() < 0.05
+
+
+def test_of_a_damaged_file_nothing_is_taught_again() -> None:
+    with pytest.raises(BundleError, match=r"examples\.npz: .*'ends' does not fit 'jpeg'"):
+        recall(changed(ends=np.array([3, 5], np.int64)), "examples.npz", CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "taught", "used"),
+    [
+        (0, 30, 30, (0, 12)),
+        (6, 3, 9, (6, 3)),
+        (12, 1, 100, (11, 1)),
+        (12, 100, 200, (6, 6)),
+        (12, 3, 200, (11, 1)),
+        (2, 10, 100, (2, 10)),
+        (12, 0, 30, (12, 0)),
+    ],
+)
+def test_old_and_new_pictures_are_shown_as_many_as_there_are_of_them(
+    old: int, new: int, taught: int, used: tuple[int, int]
+) -> None:
+    found = shares(old, new, taught)
+    assert tuple(map(len, found)) == used
+    for places, count in zip(found, (old, new), strict=True):
+        assert sorted(set(places)) == places
+        assert len(places) < 2 or (places[0], places[-1]) == (0, count - 1)
 
 
 def changed(**arrays: Any) -> bytes:

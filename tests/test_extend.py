@@ -1,6 +1,7 @@
 """Adding pictures to what was taught: from the bundle alone, as if all had been taught at once."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from edge.preprocess.tensor import InputSpec
 from edge.teach import limits, notebook
 from edge.teach.conclusion import HEAD
 from edge.teach.contest import fit, fitted
+from edge.teach.examples import recall
 from edge.teach.eye import Eye
 from edge.teach.gather import Gatherer
 from edge.teach.lesson import Taught, Wishes, extend
@@ -99,6 +101,12 @@ def test_a_next_version_is_active_and_proves_itself(extended: Taught) -> None:
     assert score(model, washer(100)) < 1.0 <= score(model, washer(100, scratched=True))
 
 
+def test_examples_are_of_old_and_new_pictures(extended: Taught) -> None:
+    channels = len(unpack(extended.bundle.files[examples.FILE], "")["mean"])
+    looks = recall(extended.bundle.files[examples.FILE], examples.FILE, channels)
+    assert {"000.png", "005.png", "020.png", "022.png"} <= {look.name for look in looks}
+
+
 def test_known_bad_parts_are_scored_again(extended: Taught) -> None:
     assert len(extended.record.bad) == 1
     assert extended.record.bad[0] >= 1.0
@@ -115,7 +123,10 @@ def test_what_was_added_is_known_the_next_time(extended: Taught, tmp_path: Path)
 def test_a_taught_picture_can_be_left_out_from_now_on(quick: Lesson, tmp_path: Path) -> None:
     new = album(tmp_path / "new", [20, 21])
     found = extend(quick.copied(tmp_path), new, wishes=QUICK, drop=["003.png", "021.png"])
-    assert [name for name, _ in found.record.good] == [f"{seed:03}.png" for seed in (0, 1, 2, 4, 5, 20)]
+    left = [f"{seed:03}.png" for seed in (0, 1, 2, 4, 5, 20)]
+    assert [name for name, _ in found.record.good] == left
+    names = unpack(found.bundle.files[examples.FILE], examples.FILE)["names"].tobytes()
+    assert json.loads(names) == left
 
 
 def test_too_few_pictures_must_not_be_left(quick: Lesson, tmp_path: Path) -> None:
@@ -213,7 +224,7 @@ def test_pictures_of_the_first_lesson_are_kept_exactly(quick: Lesson) -> None:
     eye = Eye(shipped.backbone(bundle.manifest.model), InputSpec(**dict(bundle.manifest.input)), threads=2)
     kept = notebook.read(bundle.files[notebook.FILE], notebook.FILE, eye.spec, eye.outputs)
     digests = [
-        [hashlib.sha256(np.ascontiguousarray(output)).hexdigest() for output in seen.outputs[0]]
+        [hashlib.sha256(np.ascontiguousarray(output).tobytes()).hexdigest() for output in seen.outputs[0]]
         for seen in (kept.seen[3], eye.look(washer(3)))
     ]
     assert digests[0] == digests[1]

@@ -23,8 +23,7 @@ from edge.teach import limits, notebook, report
 from edge.teach.agreement import compare
 from edge.teach.choice import Choice
 from edge.teach.contest import Sample, Trial, fit, fitted, looker
-from edge.teach.examples import BUDGET_BYTES, Look, look, make_examples
-from edge.teach.examples import PICTURES as EXAMPLES
+from edge.teach.examples import BUDGET_BYTES, Look, look, make_examples, shares
 from edge.teach.exhibits import show_damaged, show_worst
 from edge.teach.eye import Eye
 from edge.teach.gather import Gathered, Gatherer, Progress
@@ -283,13 +282,13 @@ def _agreement(gathered: Gathered, choice: Choice, wishes: Wishes) -> Agreement 
 
 
 def _looks(gathered: Gathered, choice: Choice, wishes: Wishes) -> list[Look]:
-    """Some of the good parts, as examples of how things should look."""
+    """Some of the good parts, as examples of how things should look: of earlier lessons, and of this."""
     rng = np.random.default_rng(wishes.seed)
     taps = choice.eye.taps(choice.strides_px)
     at_hand = gathered.at_hand
-    some = np.linspace(0, len(at_hand) - 1, min(len(at_hand), EXAMPLES)).round().astype(int)
-    found = []
-    for place in (at_hand[number] for number in some):
+    old, new = shares(len(gathered.looks), len(at_hand), len(gathered.names))
+    found = [gathered.looks[number] for number in old]
+    for place in (at_hand[number] for number in new):
         path, seen = gathered.paths[place], gathered.good[choice.eye][place]
         assert path is not None  # noqa: S101 - it is at hand
         found.append(look(path.name, read(path), seen.layout, list(seen.cells(taps)), rng))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from edge.model.arrays import Floats, pack
-from edge.model.examples import STEPS
+from edge.model.arrays import Floats, pack, unpack
+from edge.model.examples import MOST_BYTES, STEPS, Examples
 from edge.preprocess.layout import Layout
+from edge.preprocess.picture import decode
 from edge.teach.coreset import choose
 from edge.types import Box, Image
 
@@ -60,8 +61,7 @@ def make_examples(looks: Sequence[Look], rng: np.random.Generator, budget_bytes:
     Thumbnails get smaller until all of it keeps to the budget, which they can for 150 kB or more. The same looks
     and the same random numbers give the same bytes.
     """
-    some = np.linspace(0, len(looks) - 1, min(len(looks), PICTURES)).round().astype(int)
-    used = [looks[number] for number in some]
+    used = [looks[number] for number in _evenly(len(looks), min(len(looks), PICTURES))]
     cells, boxes = (
         np.concatenate([each.cells for each in used]),
         np.concatenate([each.boxes for each in used]),
@@ -90,6 +90,43 @@ def make_examples(looks: Sequence[Look], rng: np.random.Generator, budget_bytes:
         if len(content) <= budget_bytes or longest_px <= SHORTEST_PX:
             return content
         longest_px = longest_px * 4 // 5
+
+
+def recall(content: bytes, name: str, channels: int) -> list[Look]:
+    """The looks of an earlier lesson, out of what `make_examples` made of them: with the cells that it kept.
+
+    `name` is the file, `channels` those of its cells. A picture of which no place was kept is not among them.
+    Raises `BundleError`.
+    """
+    Examples(content, name, channels)  # complains of whatever does not fit the rest
+    arrays = unpack(content, name, MOST_BYTES)
+    cells = arrays["cells"].astype(np.float32) / STEPS * arrays["spread"] + arrays["mean"]
+    names = json.loads(arrays["names"].tobytes())
+    jpegs = np.split(arrays["jpeg"], arrays["ends"][:-1])
+    found = []
+    for number, (called, jpeg) in enumerate(zip(names, jpegs, strict=True)):
+        mine = arrays["picture"] == number
+        if mine.any():
+            thumbnail = decode(jpeg.tobytes(), name)
+            shown = Box(*(float(edge) for edge in arrays["shown"][number]))
+            found.append(Look(called, thumbnail, shown, cells[mine], arrays["box"][mine]))
+    return found
+
+
+def shares(old: int, new: int, taught: int) -> tuple[list[int], list[int]]:
+    """Which to use of `old` looks, and which of `new` pictures, where `taught` are all pictures, old and new.
+
+    As many of each as there are pictures behind them, evenly from first to last, and `PICTURES` together; where
+    there are few of one kind, more of the other.
+    """
+    fair = max(1, round(PICTURES * new / taught)) if new else 0
+    of_old = min(old, PICTURES - min(new, fair))
+    return _evenly(old, of_old), _evenly(new, min(new, PICTURES - of_old))
+
+
+def _evenly(count: int, wanted: int) -> list[int]:
+    places: list[int] = np.linspace(0, count - 1, wanted).round().astype(int).tolist()
+    return places
 
 
 def _boxes(layout: Layout, tile: int, rows: int, columns: int) -> Floats:

@@ -17,6 +17,7 @@ from edge.preprocess.quality import QualityMeasures
 from edge.teach.album import FEWEST, Album, collect
 from edge.teach.contest import Sample
 from edge.teach.defects import Damaged, damage
+from edge.teach.examples import Look
 from edge.teach.eye import Eye, Seen
 from edge.teach.notebook import Notebook
 from edge.teach.record import LONGEST_PX
@@ -37,7 +38,7 @@ class Gathered:
     """What was seen of the good pictures, and what is known of them, in the same order; for each eye.
 
     `paths` is None for pictures of earlier lessons. `parents` are the good pictures that the made-up defects are
-    on; `exhibits` show each, reduced, with its mask.
+    on; `exhibits` show each, reduced, with its mask. `looks` are examples of earlier lessons.
     """
 
     names: tuple[str, ...]
@@ -49,6 +50,7 @@ class Gathered:
     bad: Mapping[Eye, Sequence[Seen]] = field(default_factory=dict)
     parents: Sequence[int] = ()
     exhibits: Sequence[tuple[Image, Mask]] = ()
+    looks: Sequence[Look] = ()
 
     @classmethod
     def of(cls, album: Album, good: Mapping[Eye, Sequence[Seen]]) -> Self:

@@ -5,16 +5,16 @@ from pathlib import Path
 from time import monotonic
 
 from edge.config import Rectangle
-from edge.errors import BundleError, ConfigError
+from edge.errors import ConfigError
 from edge.model import shipped
-from edge.model.bundle import Bundle, load
+from edge.model.bundle import load
 from edge.model.versions import Shelf
 from edge.preprocess.picture import size
 from edge.preprocess.tensor import InputSpec
-from edge.teach import notebook
 from edge.teach.album import without
 from edge.teach.choice import Choice, choose
 from edge.teach.conclusion import Taught, conclude
+from edge.teach.earlier import earlier
 from edge.teach.eye import Eye
 from edge.teach.gather import Gatherer, Progress
 from edge.teach.parallel import processors
@@ -85,13 +85,14 @@ def extend(
             )
         spec = InputSpec(**dict(bundle.manifest.input))
         eye = Eye(shipped.backbone(bundle.manifest.model), spec, processors())
-        _check_backbone(bundle, eye)
-        old = _notebook(bundle, eye)
-        names = {*old.names} & {*drop}
+        strides_px = tuple(head.strides_px)
+        before = earlier(bundle, eye, strides_px)
+        names = {*before.notebook.names} & {*drop}
         gatherer = Gatherer([eye], spec.roi, wishes.seed)
         paths = without(good, [name for name in drop if name not in names])
-        gathered = gatherer.add(old, names, paths, bad, progress)
-        choice = Choice(eye, tuple(head.strides_px), head.method)
+        gathered = gatherer.add(before.notebook, names, paths, bad, progress)
+        gathered.looks = [look for look in before.looks if look.name not in names]
+        choice = Choice(eye, strides_px, head.method)
         return conclude(bundle.manifest.name, held, gathered, choice, wishes, start, progress)
 
 
@@ -99,23 +100,6 @@ def _backbones(wishes: Wishes) -> list[Path]:
     """The usual one; where time is short, the quick one, too."""
     names = [shipped.BACKBONE] if wishes.budget_ms is None else [shipped.BACKBONE, shipped.QUICK]
     return [shipped.backbone(name) for name in names]
-
-
-def _notebook(bundle: Bundle, eye: Eye) -> notebook.Notebook:
-    content = bundle.files.get(notebook.FILE)
-    if content is None:
-        raise ConfigError(
-            f"{bundle.folder}: keeps nothing of its lesson, for want of room; teach anew with all pictures,"
-            " or with a larger --budget-mb"
-        )
-    return notebook.read(content, str(bundle.folder / notebook.FILE), eye.spec, eye.outputs)
-
-
-def _check_backbone(bundle: Bundle, eye: Eye) -> None:
-    if bundle.files[bundle.manifest.model] != eye.content:
-        raise BundleError(
-            f"{bundle.folder}: was taught with another backbone than this program has; teach the product anew"
-        )
 
 
 def _frame_size(paths: Sequence[Path], roi: Rectangle | None) -> tuple[int, int]:
