@@ -12,6 +12,7 @@ from edge.teach.contest import Sample, Trial, fitted, looker, merit, nearest
 from edge.teach.eye import Eye
 from edge.teach.gather import Gathered, Progress
 from edge.teach.pace import pace_ms
+from edge.teach.parallel import counter
 from edge.teach.record import Candidate
 from edge.teach.setting import STRIDES_PX, Setting
 from edge.teach.wishes import Wishes
@@ -53,13 +54,7 @@ def choose(gathered: Gathered, eyes: Sequence[Eye], wishes: Wishes, progress: Pr
     """Compare settings by the quickest method, then methods in the best setting."""
     methods = _methods(wishes)
     steps = len(eyes) * len(STRIDES_PX) + FOLDS * len(methods)
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        progress("comparing", done, steps)
-
+    step = counter(lambda done: progress("comparing", done, steps))
     compared = gathered.compared()
     pace = {eye: eye.pace_ms() for eye in eyes}
     settings = []

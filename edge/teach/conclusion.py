@@ -33,7 +33,7 @@ from edge.teach.notebook import Notebook
 from edge.teach.outliers import stand_out
 from edge.teach.pace import pace_ms
 from edge.teach.packing import Draft, pack
-from edge.teach.parallel import processors
+from edge.teach.parallel import counter, processors
 from edge.teach.record import Agreement, Candidate, Record, to_json
 from edge.teach.wishes import Wishes
 from edge.types import Image, Map
@@ -156,13 +156,7 @@ def conclude(
 def _hold_out(gathered: Gathered, choice: Choice, wishes: Wishes, progress: Progress) -> _Held:
     sample = gathered.sample(choice.eye, choice.strides_px)
     parts = list(limits.folds(len(sample.good)))
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        progress("finding the limits", done, len(parts))
-
+    step = counter(lambda done: progress("finding the limits", done, len(parts)))
     trial, _ = fitted(choice.method, sample, parts, wishes.head_bytes, wishes.seed, step)
     limit = limits.learn(trial.good_scores, false_reject=wishes.false_reject, confidence=wishes.confidence)
     return _Held(sample, trial, limit)
