@@ -102,6 +102,20 @@ def test_adding_pictures_makes_a_next_version_of_all_of_them(
     assert load(tmp_path / "shelf").folder.name == "0002"
 
 
+def test_pictures_can_be_dropped_from_what_was_taught(taught: tuple[Path, Result], tmp_path: Path) -> None:
+    shutil.copytree(taught[0], tmp_path / "shelf")
+    render(tmp_path / "more", count=1, defect_rate=0.0, seed=301)
+    (more,) = (tmp_path / "more").iterdir()
+    odd = more.rename(tmp_path / "more" / "odd.png")
+    added = teach("bracket", "--add", odd.parent, "--out", tmp_path / "shelf", "--force", "--json")
+    assert json.loads(added.stdout)["pictures"] == 6
+    done = teach("bracket", "--drop", "odd.png", "--out", tmp_path / "shelf", "--json")
+    assert done.exit_code == 0, done.exception
+    said = json.loads(done.stdout)
+    assert (said["version"], said["pictures"]) == (3, 5)
+    assert "odd.png" not in {one["file"] for one in said["good"]}
+
+
 def test_classes_are_taught_from_folders_and_added_to(tmp_path: Path) -> None:
     shelf = tmp_path / "shelf"
     for number, path in enumerate(("first/a", "first/b", "more/c")):
@@ -180,7 +194,15 @@ MISTAKES = {
         ("--add", ".", "--roi", "1,2,3,4"),
         "--roi goes with --good or --classes, not with --add",
     ),
-    "bad classes": (("--classes", ".", "--bad", "."), "--bad goes with --good or --add, not with --classes"),
+    "bad classes": (("--classes", ".", "--bad", "."), "--bad goes with --good or --add or --drop, not"),
+    "a picture for undo": (
+        ("--undo", "--drop", "1.png"),
+        "--drop goes with --good or --add or --drop, not with",
+    ),
+    "a camera for less": (
+        ("--drop", "1.png", "--count", "3"),
+        "--count goes with --good or --add, not with --drop",
+    ),
     "no rectangle": (("--good", ".", "--roi", "1,2,3"), "--roi: '1,2,3' is no rectangle; give X_MIN"),
     "no folder": (("--good", "nowhere"), "nowhere: there is no such file or folder"),
 }

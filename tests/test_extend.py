@@ -129,6 +129,40 @@ def test_a_taught_picture_can_be_left_out_from_now_on(quick: Lesson, tmp_path: P
     assert json.loads(names) == left
 
 
+@pytest.fixture(scope="module")
+def lessened(quick: Lesson, tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    """The quick lesson without one of its pictures."""
+    return extend(quick.copied(tmp_path_factory.mktemp("lessened")), [], wishes=QUICK, drop=["003.png"])
+
+
+def test_pictures_can_be_left_out_without_new_ones(quick: Lesson, lessened: Taught) -> None:
+    assert [name for name, _ in lessened.record.good] == [f"{seed:03}.png" for seed in (0, 1, 2, 4, 5)]
+    names = unpack(lessened.bundle.files[examples.FILE], examples.FILE)["names"].tobytes()
+    assert "003.png" not in json.loads(names)
+    arrays, limit, _ = at_once(lessened, [path for path in quick.good if path.name != "003.png"])
+    assert lessened.bundle.files[HEAD] == pack(arrays)
+    assert lessened.record.limit == limit
+
+
+def test_without_pictures_at_hand_nothing_is_made_up_and_the_golden_pictures_stay(
+    quick: Lesson, lessened: Taught
+) -> None:
+    assert lessened.record.damaged == ()
+    assert "not tried on defects: there is no picture at hand to make some up on" in lessened.summary()
+    assert lessened.to_json()["candidates"][0]["auroc"] is None
+    for golden in quick.taught.bundle.manifest.golden:
+        assert lessened.bundle.files[golden.file] == quick.taught.bundle.files[golden.file]
+    assert lessened.activated
+    verify(load(lessened.bundle.folder.parent))
+
+
+def test_without_new_pictures_and_without_any_to_drop_there_is_nothing_to_do(
+    quick: Lesson, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="there is no new picture to add"):
+        extend(quick.copied(tmp_path), [], wishes=QUICK)
+
+
 def test_too_few_pictures_must_not_be_left(quick: Lesson, tmp_path: Path) -> None:
     names = [path.name for path in quick.good]
     with pytest.raises(

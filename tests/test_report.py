@@ -233,6 +233,12 @@ def test_a_lesson_without_anything_to_show_still_reports() -> None:
     assert "img" not in found.tags
 
 
+def test_a_lesson_that_was_not_tried_on_defects_shows_no_figure_for_them() -> None:
+    plain = Page(html(record(damaged=(), bad=(), damaged_shown=(), candidates=(replace(CHOSEN, auroc=nan),))))
+    assert "AUROC, made-up defects" not in plain.text
+    assert "AUROC, known-bad parts" in Page(html(record())).text
+
+
 def test_what_is_no_number_is_unknown_and_drawn_nowhere() -> None:
     odd = record(
         good=(("a.png", nan), ("b.png", 0.5)), damaged=(nan, inf), bad=(nan,), taught_s=nan, peak_mb=nan,

@@ -31,10 +31,13 @@ COUNT = 20
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 MODES = ("--good", "--add", "--classes", "--undo", "--activate", "--versions")
-LESSONS = ("--good", "--add")
+DROP = "--drop"
+"""Goes with a lesson; by itself, it is one: the active version's pictures but for these."""
+FOLDERS = ("--good", "--add")
+LESSONS = (*FOLDERS, DROP)
 GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "--bad": LESSONS,
-    "--drop": LESSONS,
+    DROP: LESSONS,
     "--method": ("--good",),
     "--false-reject": LESSONS,
     "--confidence": LESSONS,
@@ -43,8 +46,8 @@ GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "--roi": ("--good", "--classes"),
     "--tiles": ("--good",),
     "--force": LESSONS,
-    "--camera": LESSONS,
-    "--count": LESSONS,
+    "--camera": FOLDERS,
+    "--count": FOLDERS,
 }
 """What an option is of use with. The others keep to what the active version was taught with."""
 
@@ -73,7 +76,9 @@ def teach(
     ] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Leave this picture out; can be given several times."),
+        typer.Option(
+            metavar="FILE", help="Leave this picture out, a taught one, too; can be given several times."
+        ),
     ] = None,
     method: Annotated[
         Method | None,
@@ -122,7 +127,7 @@ def teach(
         "--bad": bad,
         "--add": add,
         "--classes": classes,
-        "--drop": drop or None,
+        DROP: drop or None,
         "--method": method,
         "--false-reject": false_reject,
         "--confidence": confidence,
@@ -157,11 +162,11 @@ def teach(
 
 def chosen(given: Collection[str]) -> str:
     """What is to be done, of the options that were given. Raises `ConfigError` where they do not go together."""
-    modes = [mode for mode in MODES if mode in given]
+    modes = [mode for mode in MODES if mode in given] or [mode for mode in (DROP,) if mode in given]
     if not modes:
         raise ConfigError(
-            "say what to do: teach from --good DIR or --classes DIR, go on with --add DIR, or look after the"
-            " versions with --versions, --undo and --activate NUMBER"
+            "say what to do: teach from --good DIR or --classes DIR, go on with --add DIR or --drop FILE, or look"
+            " after the versions with --versions, --undo and --activate NUMBER"
         )
     if len(modes) > 1:
         raise ConfigError(f"{' and '.join(modes)} do not go together; give one of them")
@@ -201,14 +206,16 @@ def good_lesson(name: str, shelf: Path, given: Mapping[str, Any], progress: "Pro
     from edge.teach.lesson import extend, teach
 
     wanted = wishes(given)
-    folder: Path = given["--good"] or given["--add"]
-    if given["--camera"] is not None:
+    folder: Path | None = given["--good"] or given["--add"]
+    if folder is None:
+        pictures = []
+    elif given["--camera"] is not None:
         pictures = take_pictures(given["--camera"], folder, given["--count"] or COUNT, progress)
     else:
         pictures = pictures_in(folder)
     bad = pictures_in(given["--bad"]) if given["--bad"] is not None else ()
-    drop = given["--drop"] or ()
-    if given["--add"] is not None:
+    drop = given[DROP] or ()
+    if given["--good"] is None:
         return extend(shelf, pictures, bad=bad, wishes=wanted, drop=drop, progress=progress)
     return teach(name, pictures, shelf, bad=bad, wishes=wanted, drop=drop, progress=progress)
 

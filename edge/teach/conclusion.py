@@ -64,14 +64,13 @@ class Taught:
         record, chosen = self.record, self.record.candidates[0]
         strides = "+".join(map(str, chosen.strides_px))
         size = f"{chosen.width}×{chosen.height}"
-        against = "known-bad parts" if record.bad else "made-up defects"
         setting = f"{chosen.method}, stride {strides}, contrast {chosen.contrast}, {size}"
         return [
             f"taught {record.name}, version {record.version}, on {record.pictures} pictures: {setting}",
             *(f"not used: {line}" for line in record.skipped),
             *(f"look at {line}; leave it out with --drop if it is bad" for line in record.outliers),
             record.limit.sentence(),
-            f"{against} against good parts, all held out: AUROC {chosen.auroc:.3f}",
+            self._told_apart(),
             *self._warnings(),
             f"report {self.report}",
         ]
@@ -85,6 +84,13 @@ class Taught:
             "report": str(self.report),
             "activated": self.activated,
         }
+
+    def _told_apart(self) -> str:
+        record = self.record
+        if not record.bad and not record.damaged:
+            return "not tried on defects: there is no picture at hand to make some up on"
+        against = "known-bad parts" if record.bad else "made-up defects"
+        return f"{against} against good parts, all held out: AUROC {record.candidates[0].auroc:.3f}"
 
     def _warnings(self) -> list[str]:
         if self.activated:
@@ -170,8 +176,8 @@ def _files(
     looks, rng = _looks(gathered, choice, wishes), np.random.default_rng(wishes.seed)
     learned = {HEAD: pack_arrays({**arrays, **gain})}
     room = int(wishes.budget_mb * MB) - len(learned[HEAD])
-    shown = make_examples(looks, rng, min(BUDGET_BYTES, room))
-    if len(shown) <= room:
+    shown = make_examples(looks, rng, min(BUDGET_BYTES, room)) if looks else b""
+    if 0 < len(shown) <= room:
         learned[examples.FILE] = shown
         room -= len(shown)
     seen = tuple(gathered.good[choice.eye])
@@ -257,6 +263,8 @@ def _draft(name: str, version: int, gathered: Gathered, choice: Choice, limit: L
 
 def _golden(gathered: Gathered, choice: Choice, held: _Held, wishes: Wishes) -> dict[str, Image]:
     paths = [path for path in gathered.paths if path is not None]
+    if not paths:
+        return dict(gathered.golden)
     scores = held.trial.good_scores[gathered.at_hand]
     return golden_pictures(paths, scores.tolist(), choice.eye.spec.roi, wishes.seed)
 

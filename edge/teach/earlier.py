@@ -1,23 +1,26 @@
 """What the active version of a product gives to a lesson that goes on from it, without the pictures it had."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.errors import BundleError, ConfigError
+from edge.errors import BundleError, CaptureError, ConfigError
 from edge.model import examples
 from edge.model.bundle import Bundle
+from edge.preprocess.picture import decode
 from edge.teach import notebook
 from edge.teach.examples import Look, recall
 from edge.teach.eye import Eye
 from edge.teach.notebook import Notebook
+from edge.types import Image
 
 
 @dataclass(frozen=True, eq=False)
 class Earlier:
-    """What was seen and measured, and the examples of how things should look, if there are any."""
+    """What was seen and measured, the examples of how things should look, if any, and the golden pictures."""
 
     notebook: Notebook
     looks: Sequence[Look]
+    golden: Mapping[str, Image]
 
 
 def earlier(bundle: Bundle, eye: Eye, strides_px: tuple[int, ...]) -> Earlier:
@@ -35,7 +38,16 @@ def earlier(bundle: Bundle, eye: Eye, strides_px: tuple[int, ...]) -> Earlier:
     notes = notebook.read(content, str(bundle.folder / notebook.FILE), eye.spec, eye.outputs)
     kept = bundle.files.get(examples.FILE)
     name = str(bundle.folder / examples.FILE)
-    return Earlier(notes, () if kept is None else recall(kept, name, eye.taps(strides_px).channels))
+    looks = () if kept is None else recall(kept, name, eye.taps(strides_px).channels)
+    return Earlier(notes, looks, _golden(bundle))
+
+
+def _golden(bundle: Bundle) -> dict[str, Image]:
+    names = [golden.file for golden in bundle.manifest.golden]
+    try:
+        return {name: decode(bundle.files[name], str(bundle.folder / name)) for name in names}
+    except CaptureError as err:
+        raise BundleError(f"{err}; copy the bundle again") from err
 
 
 def _check_backbone(bundle: Bundle, eye: Eye) -> None:

@@ -38,7 +38,8 @@ class Gathered:
     """What was seen of the good pictures, and what is known of them, in the same order; for each eye.
 
     `paths` is None for pictures of earlier lessons. `parents` are the good pictures that the made-up defects are
-    on; `exhibits` show each, reduced, with its mask. `looks` are examples of earlier lessons.
+    on; `exhibits` show each, reduced, with its mask. `looks` are examples of earlier lessons, and
+    `golden` their golden pictures.
     """
 
     names: tuple[str, ...]
@@ -51,6 +52,7 @@ class Gathered:
     parents: Sequence[int] = ()
     exhibits: Sequence[tuple[Image, Mask]] = ()
     looks: Sequence[Look] = ()
+    golden: Mapping[str, Image] = field(default_factory=dict)
 
     @classmethod
     def of(cls, album: Album, good: Mapping[Eye, Sequence[Seen]]) -> Self:
@@ -109,7 +111,10 @@ class Gatherer:
         bad: Sequence[Path],
         progress: Progress,
     ) -> Gathered:
-        """The pictures of an earlier lesson, but for those to `drop`, and new ones. Raises like `gather`."""
+        """The pictures of an earlier lesson, but for those to `drop`, and new ones. Raises like `gather`.
+
+        Where some are dropped, there need not be new ones.
+        """
         (eye,) = self._eyes
         kept = [place for place, name in enumerate(old.names) if name not in drop]
         known = {_fingerprint(old.seen[place]) for place in kept}
@@ -126,7 +131,7 @@ class Gatherer:
             good,
             visit,
             lambda done, total: progress("reading pictures", done, total),
-            fewest=1,
+            fewest=min(1, len(good)),
             taught=_only_size([old.measures[place] for place in kept]),
         )
         fresh = [place for place in range(len(new)) if place not in twins]
@@ -138,7 +143,7 @@ class Gatherer:
             (*album.skipped, *twice),
             {eye: [*(old.seen[place] for place in kept), *(new[place] for place in fresh)]},
         )
-        if not fresh:
+        if not fresh and (good or not drop):
             raise ConfigError("there is no new picture to add: all are taught already")
         left = len(gathered.names)
         if left < FEWEST:
@@ -215,7 +220,9 @@ def _chosen(gathered: Gathered) -> tuple[dict[int, int], int]:
     """The pictures that get made-up defects, each with its number, and how many defects each."""
     at_hand = gathered.at_hand
     some = np.linspace(0, len(at_hand) - 1, min(len(at_hand), COMPARED)).round().astype(int)
-    return {at_hand[place]: at_hand[place] for place in some}, min(MOST_COPIES, max(1, COMPARED // len(some)))
+    return {at_hand[place]: at_hand[place] for place in some}, min(
+        MOST_COPIES, max(1, COMPARED // max(1, len(some)))
+    )
 
 
 def reduced(picture: Image) -> Image:

@@ -72,7 +72,8 @@ def extend(
     """Add pictures of good parts to the active version of a product: a new version, in the same setting.
 
     Nothing but the bundle is needed of the earlier lessons: it keeps what the backbone saw. Of the `wishes`, those
-    about the setting are as they were. `drop` names pictures, old or new, to leave out. Raises like `teach`.
+    about the setting are as they were. `drop` names pictures, old or new, to leave out: there need be no new ones
+    then. Without them no defects are made up, and the golden pictures stay. Raises like `teach`.
     """
     start = monotonic()
     wishes.check()
@@ -92,6 +93,7 @@ def extend(
         paths = without(good, [name for name in drop if name not in names])
         gathered = gatherer.add(before.notebook, names, paths, bad, progress)
         gathered.looks = [look for look in before.looks if look.name not in names]
+        gathered.golden = before.golden
         choice = Choice(eye, strides_px, head.method)
         return conclude(bundle.manifest.name, held, gathered, choice, wishes, start, progress)
 

@@ -57,7 +57,9 @@ class HeldOut:
 
     @property
     def separation(self) -> float:
-        """Distance of the two means of the logarithms, in standard deviations of the good ones."""
+        """Distance of the two means of the logarithms, in standard deviations of the good; NaN for want of any."""
+        if not len(self.damaged):
+            return float("nan")
         good, damaged = np.log(np.maximum(self.good, LOWEST)), np.log(np.maximum(self.damaged, LOWEST))
         return float((damaged.mean() - good.mean()) / max(float(good.std()), 0.01))
 

@@ -44,7 +44,7 @@ def _overview(record: Record) -> Section:
         ("one picture", rounded(record.model_ms, "ms"), "one thread"),
         ("bundle", rounded(record.bundle_mb, "MB"), ""),
     ]  # fmt: skip
-    if chosen is not None:
+    if chosen is not None and (record.bad or record.damaged):
         figures.insert(
             2, (f"AUROC, {_told_from(record)}s", fixed(chosen.auroc, 3), "1: all told from good parts")
         )
