@@ -350,7 +350,7 @@ def test_another_reason_is_news(tmp_path: Path) -> None:
 
 
 def test_the_status_has_exactly_the_fields_of_the_contract(tmp_path: Path) -> None:
-    fields = "schema ts state reasons queue clock temperature_c throttled insecure disk_free_mb"
+    fields = "schema ts state reasons queue clock temperature_c throttled insecure disk_free_mb teaching"
     assert list(health(tmp_path).status()) == fields.split()
 
 
