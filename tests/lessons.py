@@ -46,6 +46,7 @@ def record(parts: int = 20, **changes: object) -> Record:
         limit=limit,
         worst_good=(shown("7.png", 0.81),),
         damaged_shown=(shown("scratch", 1.43, damaged=True),),
+        bad_shown=(),
         agreement=Agreement(0.9921, 0.9912, 0.9973),
         taught_s=6.83,
         model_ms=4.87,

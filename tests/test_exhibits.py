@@ -5,7 +5,7 @@ import pytest
 from washers import ROI, album, washer
 
 from edge.preprocess.picture import read
-from edge.teach.exhibits import DAMAGED, WORST_GOOD, show_damaged, show_worst
+from edge.teach.exhibits import DEFECTS, WORST_GOOD, show_bad, show_damaged, show_worst
 from edge.teach.golden import golden_pictures
 
 SCORES = [0.5, 0.9, 0.1, 0.7, 0.3, 0.8, 0.2]
@@ -42,13 +42,23 @@ def test_made_up_defects_are_shown_from_plain_to_faint() -> None:
     exhibits = [(np.full((4, 4, 3), number, np.uint8), mask) for number, mask in enumerate(masks)]
     maps = [np.full((2, 2), score, np.float32) for score in scores]
     found = show_damaged(exhibits, maps, scores, str)
-    assert len(found) == DAMAGED
+    assert len(found) == DEFECTS
     shown = [one.score for one in found]
     assert shown == sorted(shown, reverse=True)
     assert (shown[0], shown[-1]) == (19, 0)
     assert all(one.title == str(int(one.score)) for one in found)
     assert all(one.defect is masks[int(one.score)] for one in found)
     assert all((one.picture == one.score).all() for one in found)
+
+
+def test_known_bad_parts_are_shown_from_plain_to_faint(washers: list[Path]) -> None:
+    found = show_bad(washers, MAPS, SCORES, None)
+    assert [one.score for one in found] == [0.9, 0.8, 0.7, 0.3, 0.2, 0.1]
+    assert [one.title for one in found][:2] == ["001.png", "005.png"]
+    assert all((one.anomaly_map == np.float32(one.score)).all() for one in found)
+    assert np.array_equal(found[0].picture, washer(1))
+    assert all(one.defect is None for one in found)
+    assert show_bad((), (), (), None) == ()
 
 
 def test_golden_pictures_are_a_middling_good_one_the_worst_and_the_same_with_defects(

@@ -283,6 +283,20 @@ def test_the_outline_of_a_defect_is_around_it() -> None:
     assert not blue[round(5 * scale) : round(8 * scale), round(5 * scale) : round(18 * scale)].any()
 
 
+def test_known_bad_parts_are_shown_as_they_are() -> None:
+    found = Page(html(record(bad_shown=(shown("crack.png", 2.2), shown("faint.png", 0.4)))))
+    titles = found.text
+    assert titles.index("Good parts with the highest") < titles.index("crack.png") < titles.index("faint.png")
+    assert titles.index("faint.png") < titles.index("Drawn into good parts")
+    (plain,) = [
+        picture(source)
+        for source, name in zip(found.values("img", "src"), found.values("img", "alt"), strict=True)
+        if name == "crack.png, as it is"
+    ]
+    assert (plain.max(axis=2) - plain.min(axis=2)).max() < 10  # grey as it came: no outline
+    assert "crack.png" not in Page(html(record())).text
+
+
 def test_pictures_shrink_until_the_report_is_small_enough() -> None:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (480, 480, 3)).astype(np.uint8)

@@ -81,6 +81,16 @@ def test_known_bad_parts_are_scored(taught: Taught) -> None:
     assert min(taught.record.bad) >= 1.0
 
 
+def test_known_bad_parts_are_shown_with_what_is_wrong(taught: Taught) -> None:
+    shown = taught.record.bad_shown
+    assert {one.title for one in shown} == {"scratched-050.png", "scratched-051.png"}
+    assert [one.score for one in shown] == sorted(taught.record.bad, reverse=True)
+    assert [str(one.anomaly_map.shape) for one in shown] == ["(14, 14)"] * 2
+    rows, columns = zip(*(np.unravel_index(one.anomaly_map.argmax(), (14, 14)) for one in shown), strict=True)
+    assert all(6 <= row <= 8 for row in rows)  # the scratch is at 48…56 and 66…82 of 96 pixels
+    assert all(9 <= column <= 12 for column in columns)
+
+
 def test_every_setting_and_method_was_compared(taught: Taught) -> None:
     tried = taught.record.candidates
     assert {"memory_bank", "gaussian", "position_gaussian"} <= {one.method for one in tried}

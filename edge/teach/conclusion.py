@@ -24,7 +24,7 @@ from edge.teach.agreement import compare
 from edge.teach.choice import Choice
 from edge.teach.contest import Sample, Trial, fit, fitted, looker
 from edge.teach.examples import BUDGET_BYTES, Look, look, make_examples, shares
-from edge.teach.exhibits import show_damaged, show_worst
+from edge.teach.exhibits import show_bad, show_damaged, show_worst
 from edge.teach.eye import Eye
 from edge.teach.gather import Gathered, Gatherer, Progress
 from edge.teach.golden import golden_pictures
@@ -192,7 +192,7 @@ def _record(
 ) -> Record:
     """What is to be told; the last figures come when the bundle is made."""
     trial, limit = held.trial, held.limit
-    good, damaged = held.scores(trial.good_scores), held.scores(trial.damaged_scores)
+    good, damaged, bad = map(held.scores, (trial.good_scores, trial.damaged_scores, trial.bad_scores))
     named = tuple(zip(gathered.names, good, strict=True))
     backbone_ms = choice.eye.pace_ms()
     look = looker(choice.method, arrays, held.sample)
@@ -210,7 +210,7 @@ def _record(
         candidates=choice.candidates or (_only(choice, trial, arrays, backbone_ms + head_ms),),
         good=named,
         damaged=damaged,
-        bad=held.scores(trial.bad_scores),
+        bad=bad,
         limit=limit,
         worst_good=show_worst(
             paths,
@@ -224,6 +224,7 @@ def _record(
             damaged,
             lambda number: f"made up on {gathered.names[gathered.parents[number]]}",
         ),
+        bad_shown=show_bad(gathered.bad_paths, held.relative(trial.bad), bad, choice.eye.spec.roi),
         agreement=None,
         taught_s=0.0,
         model_ms=backbone_ms + head_ms,

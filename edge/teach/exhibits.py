@@ -1,4 +1,4 @@
-"""What the report shows: the good parts that score highest, and made-up defects from plain to faint."""
+"""What the report shows: the good parts that score highest, and defects, made up or known, from plain to faint."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from edge.teach.record import Shown
 from edge.types import Image, Map, Mask
 
 WORST_GOOD = 4
-DAMAGED = 6
+DEFECTS = 6
 
 
 def show_worst(
@@ -33,12 +33,26 @@ def show_damaged(
     title: Callable[[int], str],
 ) -> tuple[Shown, ...]:
     """Made-up defects, evenly from the highest score to the lowest."""
-    order = np.argsort(scores, kind="stable")[::-1]
-    places = np.linspace(0, len(order) - 1, min(len(order), DAMAGED)).round().astype(int)
     return tuple(
         Shown(title(place), exhibits[place][0], maps[place], float(scores[place]), exhibits[place][1])
-        for place in order[places]
+        for place in _plain_to_faint(scores)
     )
+
+
+def show_bad(
+    paths: Sequence[Path], maps: Sequence[Map], scores: Sequence[float], roi: Rectangle | None
+) -> tuple[Shown, ...]:
+    """Known-bad parts, evenly from the highest score to the lowest."""
+    return tuple(
+        Shown(paths[place].name, _shown(paths[place], roi), maps[place], float(scores[place]))
+        for place in _plain_to_faint(scores)
+    )
+
+
+def _plain_to_faint(scores: Sequence[float]) -> list[int]:
+    order = np.argsort(scores, kind="stable")[::-1]
+    places = np.linspace(0, len(order) - 1, min(len(order), DEFECTS)).round().astype(int)
+    return [int(place) for place in order[places]]
 
 
 def _shown(path: Path, roi: Rectangle | None) -> Image:

@@ -49,6 +49,7 @@ class Gathered:
     good: Mapping[Eye, Sequence[Seen]]
     damaged: Mapping[Eye, Sequence[Seen]] = field(default_factory=dict)
     bad: Mapping[Eye, Sequence[Seen]] = field(default_factory=dict)
+    bad_paths: Sequence[Path] = ()
     parents: Sequence[int] = ()
     exhibits: Sequence[tuple[Image, Mask]] = ()
     looks: Sequence[Look] = ()
@@ -100,7 +101,7 @@ class Gatherer:
         album = collect(good, visit, lambda done, total: progress("reading pictures", done, total), most)
         gathered = Gathered.of(album, seen)
         self._damage(gathered, *_chosen(gathered), progress)
-        gathered.bad = self._bad(bad, progress)
+        gathered.bad, gathered.bad_paths = self._bad(bad, progress), bad
         return gathered
 
     def add(
@@ -151,7 +152,7 @@ class Gatherer:
                 f"only {left} pictures would be left, too few to teach; drop fewer, or add {FEWEST - left} more"
             )
         self._damage(gathered, *_chosen(gathered), progress)
-        gathered.bad = self._bad(bad, progress)
+        gathered.bad, gathered.bad_paths = self._bad(bad, progress), bad
         return gathered
 
     def revisit(self, gathered: Gathered, places: Sequence[int]) -> Gathered:

@@ -13,7 +13,7 @@ from edge.types import Image, Map, Mask
 SCHEMA = "edge.lesson/1"
 
 LONGEST_PX = 480
-"""Longer side of a picture that is shown: enough to see a scratch, small enough for twelve in one file."""
+"""Longer side of a picture that is shown: enough to see a scratch, small enough for sixteen in one file."""
 AUROC_TOLERANCE = 0.005
 """An int8 model may rank parts so much worse, or better, than the same model in float."""
 LEAST_CORRELATION = 0.99
@@ -99,6 +99,7 @@ class Record:
     limit: Limit
     worst_good: tuple[Shown, ...]
     damaged_shown: tuple[Shown, ...]
+    bad_shown: tuple[Shown, ...]
     agreement: Agreement | None
     taught_s: float
     model_ms: float

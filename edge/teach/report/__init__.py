@@ -94,24 +94,26 @@ def _separated(record: Record) -> Markup:
 
 
 def _pictures(record: Record) -> list[Section]:
-    good, damaged = record.worst_good, record.damaged_shown
-    if not good and not damaged:
-        return []
-    files = encoded([*good, *damaged])
-    pass_below = record.limit.pass_below
     ask = (
         "Is there a defect? Then it should not have been taught. Is it light, dirt or position? Then teach"
         " more parts that have it."
     )
+    look = (
+        "From plain to faint. The warm colours should be where the defect is; elsewhere, they say that the part"
+        " differs in something else. A defect that stays cold may be too small: try --tiles or --roi."
+    )
     compare = "Drawn into good parts, and outlined in blue. The warm colours should be where the outline is."
-    halves = [
-        ("Good parts with the highest scores", good, files[: len(good)], ask),
-        ("Made-up defects", damaged, files[len(good) :], compare),
+    kinds = [
+        ("Good parts with the highest scores", record.worst_good, ask),
+        ("Known-bad parts", record.bad_shown, look),
+        ("Made-up defects", record.damaged_shown, compare),
     ]
+    files = iter(encoded([shown for _, exhibits, _ in kinds for shown in exhibits]))
+    pass_below = record.limit.pass_below
     return [
-        Section(title, join([legend(), gallery(shown, images, pass_below)]), lead)
-        for title, shown, images, lead in halves
-        if shown
+        Section(title, join([legend(), gallery(exhibits, [next(files) for _ in exhibits], pass_below)]), lead)
+        for title, exhibits, lead in kinds
+        if exhibits
     ]
 
 
