@@ -152,8 +152,8 @@ def test_the_bundle_proves_itself_with_a_picture_of_each_class(taught: TaughtCla
 
 
 def test_the_summary_says_what_held_out_pictures_were_called(taught: TaughtClasses) -> None:
-    assert taught.trust.confusion.sum() == 30
-    assert taught.trust.balanced_accuracy > 0.7
+    assert taught.record.trust.confusion.sum() == 30
+    assert taught.record.trust.balanced_accuracy > 0.7
     lines = taught.summary()
     assert lines[0] == "taught plate 3 classes on 30 pictures: bare 10, dotted 10, lined 10"
     assert any(line.split()[:1] == ["dotted"] and len(line.split()) == 5 for line in lines)
@@ -174,7 +174,7 @@ def test_the_same_pictures_give_the_same_model(tmp_path: Path) -> None:
 
 def test_a_class_is_added_without_the_old_pictures(shelf: Path, tmp_path: Path) -> None:
     added = add_class(shelf, {"striped": pictures(tmp_path / "striped", "striped", range(500, 510))})
-    assert added.pictures == {"bare": 10, "dotted": 10, "lined": 10, "striped": 10}
+    assert added.record.pictures == {"bare": 10, "dotted": 10, "lined": 10, "striped": 10}
     for kind in (*KINDS, "striped"):
         answers = [best(p) for p in named(shelf, [plate(kind, seed) for seed in range(900, 908)])]
         assert answers.count(kind) >= 6, (kind, answers)
@@ -190,7 +190,7 @@ def test_adding_makes_a_version_and_leaves_the_old_one_whole(shelf: Path, tmp_pa
 
 def test_more_pictures_of_a_known_class_can_be_added_one_by_one(shelf: Path, tmp_path: Path) -> None:
     added = add_class(shelf, {"dotted": pictures(tmp_path / "dotted", "dotted", [501])})
-    assert added.pictures == {"bare": 10, "dotted": 11, "lined": 10}
+    assert added.record.pictures == {"bare": 10, "dotted": 11, "lined": 10}
 
 
 def test_a_picture_that_is_added_to_another_class_is_named(shelf: Path, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_damaged_picture_is_left_out_and_said(tmp_path: Path) -> None:
     given = folders(tmp_path, count=7)
     given["bare"][0].write_bytes(b"no picture")
     found = taught_on(given, tmp_path / "shelf")
-    assert found.pictures["bare"] == 6
+    assert found.record.pictures["bare"] == 6
     assert any(str(given["bare"][0]) in line for line in found.summary())
 
 

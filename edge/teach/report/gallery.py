@@ -52,15 +52,15 @@ def legend() -> Markup:
     strip = strip[6:-6, 6:-6]  # without the line around what is over the limit
     places = [(0.6, "0.6"), (1.0, "1 (limit)"), (1.6, "1.6")]
     marks = [element("span", words, style=f"left:{(value - 0.4) / 1.4:.1%}") for value, words in places]
-    bar = element("img", src=_url(encode_jpeg(strip, 90)), alt="colours from violet over orange to yellow")
+    bar = element("img", src=url(encode_jpeg(strip, 90)), alt="colours from violet over orange to yellow")
     return element("div", bar, element("div", *marks, class_="marks"), class_="legend")
 
 
 def _exhibit(shown: Shown, plain: bytes, heat: bytes, pass_below: float) -> Markup:
     height, width = shown.picture.shape[:2]
     images = [
-        element("img", src=_url(plain), alt=f"{shown.title}, as it is"),
-        element("img", src=_url(heat), alt=f"{shown.title}, with its heat map"),
+        element("img", src=url(plain), alt=f"{shown.title}, as it is"),
+        element("img", src=url(heat), alt=f"{shown.title}, with its heat map"),
     ]
     kind, word = fate(shown.score, pass_below)
     score = element("span", figure(shown.score, f"{shown.score:.2f}"), f" {word}", class_=f"fate {kind}")
@@ -104,5 +104,6 @@ def _outline(picture: Image, defect: Mask) -> None:
     cv2.drawContours(picture, lines, -1, OUTLINE, 2, cv2.LINE_AA)
 
 
-def _url(jpeg: bytes) -> Markup:
+def url(jpeg: bytes) -> Markup:
+    """The picture itself, as an address."""
     return join(["data:image/jpeg;base64,", b64encode(jpeg).decode()])
