@@ -6,17 +6,17 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
-from time import monotonic, monotonic_ns
+from time import monotonic
 from typing import Any, NamedTuple
 
-from edge.errors import CaptureError, ConfigError, DeliveryError, DeviceError, EdgeError
+from edge.errors import ConfigError, DeliveryError, DeviceError, EdgeError
 from edge.mailbox import Closed, Mailbox, WhenFull
 from edge.message import JSON
-from edge.preprocess.selection import Look, Selection, look
 from edge.remote.commands import Handler, Refused, segment, whole_number
 from edge.remote.lesson import Lesson, LessonError
+from edge.remote.pictures import Candidate, Pictures
 from edge.remote.session import Examples, Place, Session
-from edge.types import Frame, Image, Inspection
+from edge.types import Inspection
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +26,6 @@ MOST = 500
 ROOM = 4
 """Pictures that may wait to be looked at: at 1280×960, 15 MB."""
 TICK_S = 0.5
-NO_PICTURE = "no picture came in time (teaching.capture_s); does the camera run, and is it triggered?"
-
-
-class _Wish:
-    """For which frames a session waits: for one, whose fate is put into `fate`, or for every one."""
-
-    def __init__(self, since_ns: int, *, every: bool) -> None:
-        self.since_ns, self.every = since_ns, every
-        self.taken = False
-        self.fate: Mailbox[str | None] = Mailbox(1, WhenFull.DROP_OLDEST)
-
-
-class _Candidate(NamedTuple):
-    picture: Image
-    wish: _Wish
 
 
 class _Order(NamedTuple):
@@ -68,20 +53,16 @@ class Teaching:
         """`left` are pictures that a session before the restart has left behind."""
         self._place = place
         self._commands = Lock()
-        self._files = Lock()
         self._lock = Lock()
         self._session = Session()
-        self._wish: _Wish | None = None
         self._order: _Order | None = None
         self._lesson: Lesson | None = None
         self._touched_s = monotonic()
-        self._selection = Selection(place.quality)
-        self._examples: Examples | None = None
-        self._work: Mailbox[_Candidate | _Order] = Mailbox(ROOM, WhenFull.DROP_OLDEST)
+        self._pictures = Pictures(place, left[0] if left else None)
+        self._work: Mailbox[Candidate | _Order] = Mailbox(ROOM, WhenFull.DROP_OLDEST)
         if left:
-            self._examples = left[0]
-            pictures = len(left[0].paths())
-            self._session = Session("interrupted", left[0].folder.name, pictures=pictures)
+            there = len(left[0].paths())
+            self._session = Session("interrupted", left[0].folder.name, pictures=there)
 
     @property
     def session(self) -> Session:
@@ -104,14 +85,10 @@ class Teaching:
 
     def offer(self, part: Inspection) -> None:
         """A part was judged. Costs nothing while no picture is wanted."""
-        wish = self._wish
-        if wish is None or wish.taken or not isinstance(part.frame, Frame):
-            return
-        if part.frame.captured_ns < wish.since_ns:
-            return
-        wish.taken = not wish.every
-        with suppress(Closed):
-            self._work.put(_Candidate(part.frame.image, wish))
+        candidate = self._pictures.wanted(part)
+        if candidate is not None:
+            with suppress(Closed):
+                self._work.put(candidate)
 
     def work(self) -> None:
         """Look at pictures, follow lessons, and watch the clock, until `close`."""
@@ -127,7 +104,7 @@ class Teaching:
             except Closed:
                 return
             else:
-                if isinstance(item, _Candidate):
+                if isinstance(item, Candidate):
                     self._consider(item)
                 else:
                     self._teach(item)
@@ -172,24 +149,13 @@ class Teaching:
         if not self._place.fewest <= count <= MOST:
             raise Refused(f"'count' must be from {self._place.fewest} to {MOST}, not {count}")
         self._place.shelf(product)
-        with self._files:
-            self._load(product)
+        with self._pictures.lock:
+            self._pictures.open(product)
+            there = len(self._pictures)
             with self._lock:
-                self._session = Session("collecting", product, mode, len(self._selection), count)
-                self._wish = _Wish(monotonic_ns(), every=True) if mode == "every" else None
-        there = len(self._selection)
+                self._session = Session("collecting", product, mode, there, count)
+            self._pictures.want(every=mode == "every")
         self._tell(f"collecting goes on with {there} pictures" if there else "collecting begins")
-
-    def _load(self, product: str) -> None:
-        """What is there of a product already, from before a restart."""
-        self._examples = self._place.examples(product)
-        self._examples.sweep()
-        self._selection = Selection(self._place.quality)
-        for path in self._examples.paths():
-            try:
-                self._selection.add(look(self._place.read(path)))
-            except CaptureError as err:
-                raise Refused(f"{err}; remove it, or send teach/cancel") from err
 
     def _capture(self, _request: Mapping[str, Any]) -> None:
         session = self._collecting()
@@ -197,16 +163,7 @@ class Teaching:
             raise Refused("every part is taken anyway; capture is for mode 'button'")
         if session.pictures >= MOST:
             raise Refused(f"{MOST} pictures are the most; send teach/finish")
-        # A part waits for its turn; of a live view only what is seen from now on is meant.
-        wish = _Wish(0 if self._place.triggered else monotonic_ns(), every=False)
-        self._wish = wish
-        try:
-            objection = wish.fate.get(self._place.config.capture_s)
-        except TimeoutError:
-            with self._files:
-                self._wish = None
-            # It may have come at the last moment.
-            objection = wish.fate.get(0) if len(wish.fate) else NO_PICTURE
+        objection = self._pictures.take_one()
         if objection is not None:
             raise Refused(objection)
 
@@ -216,10 +173,10 @@ class Teaching:
         if session.pictures < fewest:
             few = f"{session.pictures} pictures are too few to teach"
             raise Refused(f"{few}; take at least {fewest} of good parts")
-        with self._files, self._lock:
-            self._wish = None
+        with self._pictures.lock, self._lock:
+            self._pictures.want(every=False)
             self._session = replace(
-                session, state="teaching", pictures=len(self._selection), reason=None, stage="starting"
+                session, state="teaching", pictures=len(self._pictures), reason=None, stage="starting"
             )
             self._order = _Order(self._session, request)
             self._work.put(self._order)
@@ -248,35 +205,17 @@ class Teaching:
 
     # On the thread of `work`
 
-    def _consider(self, candidate: _Candidate) -> None:
-        seen = look(candidate.picture)
-        objections = self._selection.objections(seen)
-        with self._files:
-            wish = candidate.wish
-            if self._wish is not wish:
-                return
-            if not objections:
-                objections = self._keep(candidate.picture, seen)
-            objection = "; ".join(objections) or None
-            with self._lock:
-                session = replace(self._session, pictures=len(self._selection), reason=objection)
-                self._session = session
-                enough = wish.every and session.pictures >= session.count
-                if enough or not wish.every:
-                    self._wish = None
-            wish.fate.put(objection)
-        if enough:
-            self._tell(f"has the {session.count} pictures that were wanted; send teach/finish")
+    def _consider(self, candidate: Candidate) -> None:
+        if self._pictures.consider(candidate, self._count):
+            self._tell(f"has the {self._session.count} pictures that were wanted; send teach/finish")
 
-    def _keep(self, picture: Image, seen: Look) -> tuple[str, ...]:
-        assert self._examples is not None  # noqa: S101 - collecting
-        try:
-            self._examples.add(picture)
-        except DeliveryError as err:
-            return (str(err),)
-        self._selection.add(seen)
-        self._touched_s = monotonic()
-        return ()
+    def _count(self, objection: str | None) -> bool:
+        """A picture was taken, unless there is an objection to it. Are there as many as were wanted?"""
+        with self._lock:
+            self._session = session = replace(self._session, pictures=len(self._pictures), reason=objection)
+        if objection is None:
+            self._touched_s = monotonic()
+        return session.pictures >= session.count
 
     def _teach(self, order: _Order) -> None:
         try:
@@ -297,10 +236,9 @@ class Teaching:
     def _wishes(self, order: _Order) -> dict[str, Any]:
         """What the child is told."""
         shelf, roi = self._place.shelf(order.product)
-        assert self._examples is not None  # noqa: S101 - teaching
         return {
             "product": order.product,
-            "pictures": [str(path) for path in self._examples.paths()],
+            "pictures": [str(path) for path in self._pictures.paths()],
             "shelf": str(shelf),
             "roi": None if roi is None else [roi.x_min, roi.y_min, roi.x_max, roi.y_max],
             "force": order.request.get("force") is True,
@@ -365,15 +303,15 @@ class Teaching:
 
     def _end(self, text: str, **detail: Any) -> None:
         """Back to idle, without lesson and pictures, and say how that came. Raises `DeliveryError`."""
-        with self._files:
+        with self._pictures.lock:
+            self._pictures.want(every=False)
             with self._lock:
                 session, self._session = self._session, Session()
-                self._wish = self._order = None
+                self._order = None
                 if self._lesson is not None:
                     self._lesson.stop()
             self._tell(text, session, **detail)
-            if self._examples is not None:
-                self._examples.clear()
+            self._pictures.clear()
 
     def _tell(self, text: str, about: Session | None = None, **detail: Any) -> None:
         session = about or self._session
