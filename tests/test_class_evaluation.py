@@ -83,7 +83,18 @@ def test_a_picture_that_cannot_be_read_is_not_right(bundle: Path, tmp_path: Path
     folder = labelled(tmp_path / "new", {"red": ["red"]})
     (folder / "red" / "broken.png").write_bytes(b"no picture")
     found = figures(bundle, folder)
-    assert (found["not_judged"], found["recall"]) == (1, {"red": 0.5})
+    assert found["recall"] == {"red": 0.5}
+    assert found["confusion"] == [[1, 0, 0, 1]]
+
+
+def test_a_picture_that_is_not_judged_is_named_with_the_reason(bundle: Path, tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "new", {"red": ["red"]})
+    broken = folder / "red" / "broken.png"
+    broken.write_bytes(b"no picture")
+    assert figures(bundle, folder)["not_judged"] == [
+        {"file": str(broken), "reason": f"{broken}: is not a JPEG, PNG, BMP, TIFF or WebP picture"}
+    ]
+    assert told(bundle, "--classes", folder).stdout.splitlines()[-1].startswith(f"not judged: {broken}: ")
 
 
 def test_a_person_reads_the_recall_of_each_class_in_the_table(bundle: Path, tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ def class_figures(bundle: Path, classes: Path) -> dict[str, Any]:
     check = open_bundle(bundle)
     evaluation = ClassEvaluation(labels_of(bundle), list(folders), classes)
     for label, paths in folders.items():
-        for _, part in inspections(check, paths):
-            evaluation.add(label, part)
+        for path, part in inspections(check, paths):
+            evaluation.add(label, path, part)
     return evaluation.figures()
 
 

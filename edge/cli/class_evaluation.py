@@ -13,6 +13,8 @@ from edge.types import Inspection
 
 NOT_JUDGED = "not judged"
 """The answer for a picture that cannot be read, or is not fit to be looked at."""
+NAMED = 5
+"""So many of them are named to a person."""
 
 
 class ClassEvaluation:
@@ -30,20 +32,23 @@ class ClassEvaluation:
         self._answers = [*labels, NOT_JUDGED]
         self._confusion = np.zeros((len(self._classes), len(self._answers)), np.intp)
         self._ms: list[float] = []
+        self._not_judged: list[dict[str, str]] = []
 
-    def add(self, label: str, part: Inspection) -> None:
+    def add(self, label: str, path: Path, part: Inspection) -> None:
         """Count one picture of that class."""
         answer = part.decision.label
         column = self._answers.index(NOT_JUDGED if answer is None else answer)
         self._confusion[self._classes.index(label), column] += 1
-        if answer is not None:
+        if answer is None:
+            self._not_judged.append({"file": str(path), "reason": "; ".join(part.decision.reasons)})
+        else:
             self._ms.append(part.stage_ms["inference"])
 
     def figures(self) -> dict[str, Any]:
         """The figures, JSON-able: shares are 0…1, rounded; milliseconds.
 
         `confusion` has a row for each of `classes` and a column for each of `answers`. Balanced accuracy and
-        `called_unknown` are of the classes that were taught; what is not judged is not right.
+        `called_unknown` are of the classes that were taught; what is `not_judged` is not right.
         """
         rows = zip(self._classes, self._confusion.tolist(), strict=True)
         counts = self._confusion.sum(axis=1)
@@ -56,7 +61,7 @@ class ClassEvaluation:
             "balanced_accuracy": round(float(np.mean(recall[: len(self._taught)])), 4),
             "recall": dict(zip(self._classes, recall, strict=True)),
             "called_unknown": _share(unknown, int(taught.sum())),
-            "not_judged": int(self._confusion[:, -1].sum()),
+            "not_judged": self._not_judged,
             "classes": self._classes,
             "answers": self._answers,
             "confusion": self._confusion.tolist(),
@@ -70,17 +75,21 @@ def lines(figures: dict[str, Any]) -> list[str]:
     if not figures["not_judged"]:
         answers = answers[:-1]
     width = max(len("inference_ms_p50"), *map(len, figures["classes"]))
+    skipped: list[dict[str, str]] = figures["not_judged"]
     told = [
-        f"{key:>{width}}  {figures[key]}"
+        f"{key:>{width}}  {len(skipped) if key == 'not_judged' else figures[key]}"
         for key in ("balanced_accuracy", "called_unknown", "not_judged", "inference_ms_p50")
     ]
+    why = [f"not judged: {one['file']}: {one['reason']}" for one in skipped[:NAMED]]
+    if len(skipped) > NAMED:
+        why.append(f"{len(skipped) - NAMED} more with --json")
     rows = zip(figures["classes"], figures["confusion"], strict=True)
     table = [
         f"{label:>{width}}  {figures['recall'][label]:>6.1%}  "
         + "  ".join(f"{count:>{len(answer)}}" for answer, count in zip(answers, row, strict=False))
         for label, row in rows
     ]
-    return [*told, f"{'is':>{width}}  recall  " + "  ".join(answers), *table]
+    return [*told, f"{'is':>{width}}  recall  " + "  ".join(answers), *table, *why]
 
 
 def _share(part: int, whole: int) -> float:

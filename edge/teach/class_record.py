@@ -45,9 +45,9 @@ class ShownConfusion:
 
 @dataclass(frozen=True)
 class Sureness:
-    """Answers, but for 'unknown', of a probability in `low`…`high`: how many; on average, what they say and is right.
+    """Answers, but for 'unknown', whose probability is between `low` and `high`.
 
-    `stated` and `right` are shares, 0…1.
+    `stated` is the mean of these probabilities, `right` the share of the answers that are right.
     """
 
     low: float

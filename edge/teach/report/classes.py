@@ -99,14 +99,9 @@ def _overview(record: ClassRecord) -> Section:
         ("one picture", rounded(record.model_ms, "ms"), "one thread"),
         ("bundle", rounded(record.bundle_mb, "MB"), ""),
     ]
-    words = "Which classes pass is for the recipe to say, {}. Until it does, every part is inconclusive."
-    passes = element("p", fill(words, code(f"good_labels = [{_quoted(trust.labels[0])}]")))
+    words = "Which of these classes pass is for the recipe to say ({}). Until it does, every part is inconclusive."
+    passes = element("p", fill(words, code("good_labels")))
     return Section("", join([notes, tiles(figures), passes]))
-
-
-def _quoted(label: str) -> str:
-    escaped = label.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _called(record: ClassRecord) -> Section:
@@ -125,8 +120,12 @@ def _confused(record: ClassRecord) -> list[Section]:
         " person tell? If not, these may be one class, or the pictures must be taken closer."
     )
     left = len(record.confusions) - len(record.shown)
-    kept = "{} more in report.json; pictures of earlier lessons are not kept, and cannot be shown."
-    note = element("p", fill(kept, several(left, "confusion")), class_="note") if left else ""
+    lost = sum(confusion.file is None for confusion in record.confusions)
+    notes = [
+        f"{left} more in report.json." if left else "",
+        f"{lost} of them in earlier lessons, whose pictures are not kept." if lost else "",
+    ]
+    note = element("p", " ".join(filter(None, notes)), class_="note") if left else ""
     return [Section("Pictures that were confused", join([confused(record.shown), note]), lead)]
 
 
