@@ -17,6 +17,10 @@ DESCRIPTION = "EfficientNet-{} up to stride 16, ImageNet weights"
 # Exactly the range in which int8 is the pixel - 128: scale 1/128, zero point -1.
 INPUT_RANGE = (-127 / 128, 1.0)
 
+# What is cut off costs more than coarser steps: 1.15 times the mean extremes brings int8 and float closer on every
+# set (correlation of anomaly maps 0.9893 to 0.9906 on the worst one), 0.85 times and less take them further apart.
+MARGIN = 1.15
+
 # A channel's weight scale is at least this share of its layer's largest, and its bias at most 24 bits long.
 SMALLEST_SCALE_SHARE = 2.0**-12
 LARGEST_BIAS = 2.0**24
@@ -56,10 +60,10 @@ def _activation_ranges(float_model: bytes, pictures: tuple[Pixels, ...]) -> Rang
 
 
 def _range(extremes: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = extremes.mean(0)
     if extremes[:, 0].min() == 0:
         # After ReLU6: what the brightest picture reaches, at most 6.
-        high = extremes[:, 1].max()
+        return 0.0, float(extremes[:, 1].max())
+    low, high = extremes.mean(0) * MARGIN
     return float(low), float(high)
 
 
