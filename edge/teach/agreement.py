@@ -9,7 +9,6 @@ from edge.judge.metrics import auroc
 from edge.model.arrays import Floats
 from edge.teach.contest import Sample, scores
 from edge.teach.coreset import choose
-from edge.teach.limits import Scores
 from edge.teach.methods.memory_bank import middles, nearest
 from edge.teach.methods.standard import moments
 from edge.teach.record import Agreement
@@ -32,30 +31,37 @@ def compare(int8: Sample, real: Sample, seed: int) -> Agreement:
     points = (flat - mean) / spread
     groups = nearest(points[choose(points, BANK, np.random.default_rng(seed))], points)
     found = [_maps(sample, taught, tried, groups) for sample in (int8, real)]
-    correlation = float(np.corrcoef(found[0].ravel(), found[1].ravel())[0, 1])
-    good, damaged = (
-        np.array([scores(maps[part]) for maps in found])
-        for part in (np.s_[: len(tried)], np.s_[len(tried) :])
-    )
-    ranks = [auroc(*pair) for pair in zip(good, damaged, strict=True)]
-    return Agreement(ranks[1], ranks[0], correlation, _chance(good, damaged, seed))
+    maps = np.array(found, np.float32)
+    auroc_int8, auroc_float = _aurocs(maps)
+    return Agreement(auroc_float, auroc_int8, _correlation(maps), *_chance(maps, seed))
 
 
-def _chance(good: Scores, damaged: Scores, seed: int) -> float:
-    """The standard error of the difference of the two AUROCs, had other pictures been taken (Efron 1979).
+def _correlation(maps: Floats) -> float:
+    """Of all cells, of maps 2×pictures×rows×columns: the same pictures, judged in both ways."""
+    return float(np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1])
 
-    Scores are 2×pictures: the same pictures, judged in both ways.
+
+def _aurocs(maps: Floats) -> tuple[float, float]:
+    """Of either way to judge; the first half of the pictures is good, the second has defects."""
+    good, damaged = np.split(np.array([scores(judged) for judged in maps]), 2, axis=1)
+    first, second = (auroc(*pair) for pair in zip(good, damaged, strict=True))
+    return first, second
+
+
+def _chance(maps: Floats, seed: int) -> tuple[float, float]:
+    """Standard errors of the difference of the AUROCs, and of the correlation (Efron 1979).
+
+    That is how far they would be off had other pictures been taken, of which a defect is made up on each.
     """
-    rng = np.random.default_rng(seed)
-    differences = []
+    rng, tried = np.random.default_rng(seed), maps.shape[1] // 2
+    differences, correlations = [], []
     for _ in range(RESAMPLED):
-        some = (
-            pictures[:, rng.integers(pictures.shape[1], size=pictures.shape[1])]
-            for pictures in (good, damaged)
-        )
-        first, second = (auroc(*pair) for pair in zip(*some, strict=True))
+        some = rng.integers(tried, size=tried)
+        drawn = maps[:, np.concatenate([some, some + tried])]
+        first, second = _aurocs(drawn)
         differences.append(first - second)
-    return float(np.std(differences))
+        correlations.append(_correlation(drawn))
+    return float(np.std(differences)), float(np.std(correlations))
 
 
 def _maps(

@@ -60,20 +60,40 @@ class Shown:
 class Agreement:
     """Whether the int8 model says what the float model says. `correlation` is of all cells of their maps.
 
-    `chance` is the standard error of the difference of the two AUROCs: what is within two of them says nothing.
+    `chance` and `doubt` are the standard errors of the difference of the two AUROCs and of the correlation: so few
+    pictures tell no more than to within two of them.
     """
 
     auroc_float: float
     auroc_int8: float
     correlation: float
     chance: float = 0.0
+    doubt: float = 0.0
+
+    @property
+    def tolerance(self) -> float:
+        """How far the AUROCs may differ: by so much as a model may, or as chance does."""
+        return max(AUROC_TOLERANCE, 2 * self.chance)
+
+    @property
+    def least_correlation(self) -> float:
+        """The lowest correlation that is not shown to be too low."""
+        return LEAST_CORRELATION - 2 * self.doubt
+
+    @property
+    def same_rank(self) -> bool:
+        """Whether the AUROCs agree; False where one is NaN."""
+        return abs(self.auroc_int8 - self.auroc_float) <= self.tolerance
+
+    @property
+    def same_maps(self) -> bool:
+        """Whether the maps agree; False where the correlation is NaN."""
+        return self.correlation >= self.least_correlation
 
     @property
     def accepted(self) -> bool:
         """False also where a figure is NaN: what could not be compared is not accepted."""
-        tolerance = max(AUROC_TOLERANCE, 2 * self.chance)
-        same_rank = abs(self.auroc_int8 - self.auroc_float) <= tolerance
-        return same_rank and self.correlation >= LEAST_CORRELATION
+        return self.same_rank and self.same_maps
 
 
 @dataclass(frozen=True, eq=False)

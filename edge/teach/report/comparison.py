@@ -52,16 +52,19 @@ def setting(one: Candidate) -> str:
 
 def agreement_table(agreement: Agreement) -> Markup:
     """Float against int8, with what is allowed."""
-    change = agreement.auroc_int8 - agreement.auroc_float
-    same_rank = abs(change) <= AUROC_TOLERANCE
+    change, allowed = agreement.auroc_int8 - agreement.auroc_float, f"±{agreement.tolerance:.3g} allowed"
     rows = [
         row(["AUROC, float", fixed(agreement.auroc_float, 4), ""]),
         row(["AUROC, int8", fixed(agreement.auroc_int8, 4), ""]),
-        row(["difference", fixed(change, 4), _kept(f"±{AUROC_TOLERANCE:g} allowed", kept=same_rank)]),
+        row(["difference", fixed(change, 4), _kept(allowed, kept=agreement.same_rank)]),
         row(["correlation of the maps", fixed(agreement.correlation, 4),
-             _kept(f"{LEAST_CORRELATION:g} or more", kept=agreement.correlation >= LEAST_CORRELATION)]),
+             _kept(f"{agreement.least_correlation:.4g} or more", kept=agreement.same_maps)]),
     ]  # fmt: skip
-    return table(("", "", ""), rows, "agreement")
+    note = (
+        f"Allowed are ±{AUROC_TOLERANCE:g} and {LEAST_CORRELATION:g}, and two standard errors of what so few"
+        " pictures can tell."
+    )
+    return join([table(("", "", ""), rows, "agreement"), element("p", note)])
 
 
 def cost(record: Record) -> Markup:
