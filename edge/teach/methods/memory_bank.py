@@ -14,8 +14,8 @@ from edge.teach.coreset import choose
 from edge.teach.methods.standard import moments, standardised
 
 MOST = 1024
-"""Cells in a bank. With 2,048 solar cells gain 0.1 to 0.4 points and magnetic tile loses 0.3 (AUROC), and a picture
-takes a millisecond longer."""
+"""Cells in a bank. With 2,048 solar cells gain 0.1 to 0.4 points and magnetic tile loses 0.3 (AUROC), and a
+picture takes a millisecond longer."""
 STEPS = 3
 CHUNK = 4096
 
