@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from edge.judge.metrics import auroc
 from edge.model.arrays import Floats
-from edge.teach.contest import Sample, scores
+from edge.teach.contest import Sample, looker, scores
 from edge.teach.coreset import choose
 from edge.teach.methods.memory_bank import middles, nearest
 from edge.teach.methods.standard import moments
@@ -74,12 +74,9 @@ def _maps(
     flat = sample.good[list(taught)].reshape(-1, channels)
     mean, spread = moments(flat)
     bank = middles((flat - mean) / spread, groups)
+    look = looker("memory_bank", {"bank": bank, "mean": mean, "spread": spread}, sample)
     # One defect for each picture that is tried: the first.
     damaged = [list(sample.parents).index(place) for place in tried]
-    pictures = [*sample.good[list(tried)], *sample.damaged[damaged]]
-    found = []
-    for picture in pictures:
-        x = (picture.reshape(-1, channels) - mean) / spread
-        squared = (x * x).sum(1) - (2 * x @ bank.T - (bank * bank).sum(1)).max(1)
-        found.append(sample.whole(np.sqrt(np.maximum(squared, 0))))
-    return np.array(found, np.float32)
+    return np.array(
+        [look(cells) for cells in (*sample.good[list(tried)], *sample.damaged[damaged])], np.float32
+    )

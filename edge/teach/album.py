@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
-
 from edge.errors import CaptureError, ConfigError
 from edge.preprocess.picture import read, size
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures, measure
+from edge.teach.evenly import evenly
 from edge.types import Image
 
 log = logging.getLogger(__name__)
@@ -57,11 +56,11 @@ def collect(
     `taught` are width and height that all must have, in pixels: pictures of another size are left out.
     Raises `ConfigError` where too few are left, or too many cannot be read.
     """
-    paths, odd = _of_one_size(_thinned(paths, most), taught)
+    paths, odd = _of_one_size(thinned(paths, most), taught)
     used: list[Path] = []
     measures: list[QualityMeasures] = []
     unreadable: list[str] = []
-    seen: dict[str, Path] = {}
+    seen: dict[bytes, Path] = {}
     twice: list[str] = []
     for number, path in enumerate(paths):
         try:
@@ -69,7 +68,7 @@ def collect(
         except CaptureError as err:
             unreadable.append(str(err))
         else:
-            twin = seen.setdefault(_fingerprint(picture), path)
+            twin = seen.setdefault(fingerprint(picture), path)
             if twin is path:
                 measures.append(measure(Pyramid(picture)))
                 visit(path, picture)
@@ -119,15 +118,14 @@ def _usual(sizes: Mapping[Path, tuple[int, int]]) -> tuple[int, int] | None:
     return usual if len(sizes) - count <= few and count >= FEWEST - 1 else None
 
 
-def _thinned(paths: Sequence[Path], most: int) -> list[Path]:
-    places = (
-        np.linspace(0, len(paths) - 1, most).round().astype(int) if len(paths) > most else range(len(paths))
-    )
-    return [paths[place] for place in places]
+def thinned(paths: Sequence[Path], most: int) -> list[Path]:
+    """At most so many of the paths, evenly from the first to the last."""
+    return [paths[place] for place in evenly(len(paths), most)]
 
 
-def _fingerprint(picture: Image) -> str:
-    return hashlib.sha256(picture.tobytes() + repr(picture.shape).encode()).hexdigest()
+def fingerprint(picture: Image) -> bytes:
+    """The same for the same pixels alone."""
+    return hashlib.sha256(picture.tobytes() + repr(picture.shape).encode()).digest()
 
 
 def _complain(

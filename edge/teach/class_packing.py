@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge.model.bundle import Bundle, assemble, described
-from edge.model.golden import replay
-from edge.model.manifest import ClassificationHead, Golden, Input, Manifest, Quality, text
-from edge.model.runner import open_model
+from edge.model.bundle import Bundle, described
+from edge.model.manifest import ClassificationHead, Golden, Input, Manifest, Quality
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec
+from edge.teach.packing import proven
 
 HEAD = "classes.npz"
 LESSON = "lesson.npz"
@@ -45,11 +44,4 @@ def assembled(draft: Draft, files: Mapping[str, bytes], folder: Path) -> Bundle:
         quality=Quality(**draft.quality.to_table()),
         golden=[Golden(file=name, score=0.0, label=label) for name, label in draft.golden.items()],
     )
-    unproven = assemble(folder, text(manifest).encode(), files)
-    scores = replay(unproven, open_model(unproven))
-    expected = [
-        golden.model_copy(update={"score": round(score, 6)})
-        for golden, score in zip(manifest.golden, scores, strict=True)
-    ]
-    proven = manifest.model_copy(update={"golden": expected})
-    return assemble(folder, text(proven).encode(), files)
+    return proven(manifest, files, folder)

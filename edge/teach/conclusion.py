@@ -23,6 +23,7 @@ from edge.teach import limits, notebook, report
 from edge.teach.agreement import compare
 from edge.teach.choice import Choice
 from edge.teach.contest import Sample, Trial, fit, fitted, looker
+from edge.teach.evenly import evenly
 from edge.teach.examples import BUDGET_BYTES, Look, look, make_examples, shares
 from edge.teach.exhibits import show_bad, show_damaged, show_worst
 from edge.teach.eye import Eye
@@ -131,7 +132,7 @@ def conclude(
     """Find the limits, make the bundle, write it as the shelf's next version, and activate that."""
     held = _hold_out(gathered, choice, wishes, progress)
     arrays = fit(choice.method, held.sample.good, wishes.head_bytes, wishes.seed)
-    agreement = _agreement(gathered, choice, wishes)
+    agreement = _agreement(gathered, choice, held, wishes)
     progress("writing the bundle", 0, 1)
     files = _files(gathered, choice, held, arrays, wishes)
     record = _record(name, shelf.number, gathered, choice, held, arrays)
@@ -270,18 +271,16 @@ def _golden(gathered: Gathered, choice: Choice, held: _Held, wishes: Wishes) -> 
     return golden_pictures(paths, scores.tolist(), choice.eye.spec.roi, wishes.seed)
 
 
-def _agreement(gathered: Gathered, choice: Choice, wishes: Wishes) -> Agreement | None:
+def _agreement(gathered: Gathered, choice: Choice, held: _Held, wishes: Wishes) -> Agreement | None:
     """None where the float backbone is not installed, or where there are too few pictures to compare."""
     reference = shipped.reference(choice.eye.name)
     compared = gathered.compared()
     if reference is None or len(compared) < FEWEST_COMPARED:
         return None
-    some = np.linspace(0, len(compared) - 1, min(len(compared), MOST_COMPARED)).round().astype(int)
-    places = [compared[number] for number in some]
+    places = [compared[number] for number in evenly(len(compared), MOST_COMPARED)]
     eye = Eye(reference, choice.eye.spec, processors())
     again = Gatherer([eye], choice.eye.spec.roi, wishes.seed).revisit(gathered, places)
-    int8 = gathered.sample(choice.eye, choice.strides_px).of(places)
-    return compare(int8, again.sample(eye, choice.strides_px), wishes.seed)
+    return compare(held.sample.of(places), again.sample(eye, choice.strides_px), wishes.seed)
 
 
 def _looks(gathered: Gathered, choice: Choice, wishes: Wishes) -> list[Look]:

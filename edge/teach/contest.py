@@ -14,15 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.judge import anomaly
-from edge.judge.metrics import auroc
 from edge.model.arrays import Arrays, Floats
 from edge.model.detectors import open_detector
 from edge.model.methods import Method
 from edge.preprocess.layout import Layout
 from edge.preprocess.stitch import stitch
-from edge.teach import limits
+from edge.teach.evenly import evenly
 from edge.teach.gain import calibrated, gain
-from edge.teach.limits import Scores
+from edge.teach.limits import HeldOut, Scores
 from edge.teach.methods import FITS
 from edge.teach.methods.standard import moments
 from edge.teach.parallel import each
@@ -103,14 +102,16 @@ class Trial:
     @property
     def auroc(self) -> float:
         """How often a defective part scores higher than a good one."""
-        return auroc(self.good_scores, self.bad_scores if len(self.bad) else self.damaged_scores)
+        return self._held_out.auroc
 
     @property
     def separation(self) -> float:
         """Distance of the mean logarithms of the two, in standard deviations of the good ones."""
-        return limits.HeldOut(
-            self.good_scores, self.bad_scores if len(self.bad) else self.damaged_scores
-        ).separation
+        return self._held_out.separation
+
+    @property
+    def _held_out(self) -> HeldOut:
+        return HeldOut(self.good_scores, self.bad_scores if len(self.bad) else self.damaged_scores)
 
 
 def scores(maps: Floats) -> Scores:
@@ -200,8 +201,7 @@ def fit(method: Method, cells: Floats, budget_bytes: int, seed: int) -> Arrays:
     grids = cells.reshape(-1, *cells.shape[2:])
     share = MOST_CELLS / (grids.size / grids.shape[-1])
     if share < 1 and method == "position_gaussian":
-        places = np.linspace(0, len(grids) - 1, max(2, int(share * len(grids)))).round().astype(int)
-        grids = grids[places]
+        grids = grids[evenly(len(grids), max(2, int(share * len(grids))))]
     elif share < 1:
         flat = grids.reshape(len(grids), -1, 1, grids.shape[-1])
         kept = max(1, int(share * flat.shape[1]))

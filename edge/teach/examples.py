@@ -12,6 +12,7 @@ from edge.model.examples import MOST_BYTES, STEPS, Examples
 from edge.preprocess.layout import Layout
 from edge.preprocess.picture import decode
 from edge.teach.coreset import choose
+from edge.teach.evenly import evenly
 from edge.types import Box, Image
 
 PICTURES = 12
@@ -61,7 +62,7 @@ def make_examples(looks: Sequence[Look], rng: np.random.Generator, budget_bytes:
     Thumbnails get smaller until all of it keeps to the budget, which they can for 150 kB or more. The same looks
     and the same random numbers give the same bytes.
     """
-    used = [looks[number] for number in _evenly(len(looks), min(len(looks), PICTURES))]
+    used = [looks[number] for number in evenly(len(looks), PICTURES)]
     cells, boxes = (
         np.concatenate([each.cells for each in used]),
         np.concatenate([each.boxes for each in used]),
@@ -121,12 +122,7 @@ def shares(old: int, new: int, taught: int) -> tuple[list[int], list[int]]:
     """
     fair = max(1, round(PICTURES * new / taught)) if new else 0
     of_old = min(old, PICTURES - min(new, fair))
-    return _evenly(old, of_old), _evenly(new, min(new, PICTURES - of_old))
-
-
-def _evenly(count: int, wanted: int) -> list[int]:
-    places: list[int] = np.linspace(0, count - 1, wanted).round().astype(int).tolist()
-    return places
+    return evenly(old, of_old), evenly(new, PICTURES - of_old)
 
 
 def _boxes(layout: Layout, tile: int, rows: int, columns: int) -> Floats:

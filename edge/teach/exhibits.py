@@ -7,6 +7,7 @@ import numpy as np
 
 from edge.config import Rectangle
 from edge.preprocess.picture import read
+from edge.teach.evenly import evenly
 from edge.teach.gather import reduced
 from edge.teach.record import Shown
 from edge.types import Image, Map, Mask
@@ -51,8 +52,7 @@ def show_bad(
 
 def _plain_to_faint(scores: Sequence[float]) -> list[int]:
     order = np.argsort(scores, kind="stable")[::-1]
-    places = np.linspace(0, len(order) - 1, min(len(order), DEFECTS)).round().astype(int)
-    return [int(place) for place in order[places]]
+    return [int(place) for place in order[evenly(len(order), DEFECTS)]]
 
 
 def _shown(path: Path, roi: Rectangle | None) -> Image:

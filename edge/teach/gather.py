@@ -17,6 +17,7 @@ from edge.preprocess.quality import QualityMeasures
 from edge.teach.album import FEWEST, Album, collect
 from edge.teach.contest import Sample
 from edge.teach.defects import Damaged, damage
+from edge.teach.evenly import evenly
 from edge.teach.examples import Look
 from edge.teach.eye import Eye, Seen
 from edge.teach.notebook import Notebook
@@ -168,7 +169,7 @@ class Gatherer:
 
     def _look(self, path: Path, picture: Image) -> dict[Eye, Seen]:
         if self._roi is not None:
-            _check_inside(path, picture, self._roi)
+            check_inside(path, picture.shape[1], picture.shape[0], self._roi)
         pyramid = Pyramid(picture)
         try:
             return {eye: eye.look(pyramid) for eye in self._eyes}
@@ -220,7 +221,7 @@ def _only_size(measures: Sequence[QualityMeasures]) -> tuple[int, int] | None:
 def _chosen(gathered: Gathered) -> tuple[dict[int, int], int]:
     """The pictures that get made-up defects, each with its number, and how many defects each."""
     at_hand = gathered.at_hand
-    some = np.linspace(0, len(at_hand) - 1, min(len(at_hand), COMPARED)).round().astype(int)
+    some = evenly(len(at_hand), COMPARED)
     return {at_hand[place]: at_hand[place] for place in some}, min(
         MOST_COPIES, max(1, COMPARED // max(1, len(some)))
     )
@@ -243,8 +244,8 @@ def _shown_size(shape: tuple[int, ...]) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _check_inside(path: Path, picture: Image, roi: Rectangle) -> None:
-    height, width = picture.shape[:2]
+def check_inside(path: Path, width: int, height: int, roi: Rectangle) -> None:
+    """Does a picture of that size hold the region of interest? Raises `ConfigError`."""
     if roi.x_max > width or roi.y_max > height:
         raise ConfigError(
             f"{path}: is {width}×{height}, but the region of interest is x {roi.x_min}…{roi.x_max},"

@@ -18,6 +18,7 @@ from edge.model.interpreter import TensorSpec
 from edge.preprocess.layout import lay_out
 from edge.preprocess.quality import QualityMeasures
 from edge.preprocess.tensor import InputSpec
+from edge.teach.evenly import evenly
 from edge.teach.eye import Seen
 
 FILE = "lesson.npz"
@@ -47,7 +48,7 @@ def write(notebook: Notebook, budget_bytes: int) -> bytes | None:
     room = min(len(notebook.seen), (budget_bytes - FRAME_BYTES) // size_bytes)
     if room < FEWEST:
         return None
-    kept = np.linspace(0, len(notebook.seen) - 1, room).round().astype(int)
+    kept = evenly(len(notebook.seen), room)
     seen = [notebook.seen[place] for place in kept]
     outputs = len(seen[0].outputs[0])
     arrays: Arrays = {

@@ -57,11 +57,18 @@ def pack(
         quality=Quality(**draft.quality.to_table()),
         golden=[Golden(file=name, score=0.0) for name in golden],
     )
+    return proven(manifest, files, folder)
+
+
+def proven(manifest: Manifest, files: Mapping[str, bytes], folder: Path) -> Bundle:
+    """The bundle whose golden pictures have the scores that it gives them here. Raises `BundleError`."""
     unproven = assemble(folder, text(manifest).encode(), files)
     scores = replay(unproven, open_model(unproven))
-    expected = [Golden(file=name, score=round(score, 6)) for name, score in zip(golden, scores, strict=True)]
-    proven = manifest.model_copy(update={"golden": expected})
-    return assemble(folder, text(proven).encode(), files)
+    expected = [
+        golden.model_copy(update={"score": round(score, 6)})
+        for golden, score in zip(manifest.golden, scores, strict=True)
+    ]
+    return assemble(folder, text(manifest.model_copy(update={"golden": expected})).encode(), files)
 
 
 def shown(picture: Image, seen: InputSpec) -> Image:

@@ -1,6 +1,6 @@
 """What the backbone makes of pictures of classes: what is usual at each place, and one vector for each picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,8 @@ from edge.model.interpreter import Interpreter
 from edge.model.taps import Taps
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import InputSpec, prepare
+from edge.teach.gather import Progress, check_inside
 from edge.teach.specimens import Specimen
-
-Progress = Callable[[str, int, int], None]
 
 STRIDES_PX = (8, 16)
 OF_EMBEDDER = ("mean", "spread", "usual")
@@ -89,11 +88,8 @@ class _Viewer:
     def cells(self, specimen: Specimen) -> Floats:
         """Real features of the picture, cells×channels. Raises `ConfigError` where it does not hold the `roi`."""
         roi, quality = self._spec.roi, specimen.quality
-        if roi is not None and (roi.x_max > quality.width or roi.y_max > quality.height):
-            raise ConfigError(
-                f"{specimen.path}: is {quality.width}×{quality.height}, but the region of interest is"
-                f" x {roi.x_min}…{roi.x_max}, y {roi.y_min}…{roi.y_max}; give one that lies inside every picture"
-            )
+        if roi is not None:
+            check_inside(specimen.path, quality.width, quality.height, roi)
         try:
             (tensor,) = prepare(read(specimen.path), self._spec).tensors
             return self.taps.cells(self._interpreter.invoke(tensor))

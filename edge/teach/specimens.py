@@ -1,6 +1,5 @@
 """The pictures of a lesson about classes: a folder for each class, read, told apart, and complained about."""
 
-import hashlib
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +14,15 @@ from edge.judge.rules import UNKNOWN
 from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures, measure
+from edge.teach.album import FEWEST, UNREADABLE_SHARE, fingerprint, thinned
 from edge.teach.folds import difference_hash
 from edge.types import Image
 
 log = logging.getLogger(__name__)
 
-FEWEST = 5
 MOST = 100
 """More pictures of a class than these are thinned out evenly, so that memory and time stay bounded."""
 MOST_CLASSES = 50
-UNREADABLE_SHARE = 0.2
 LABEL = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 
 Bytes = npt.NDArray[np.uint8]
@@ -73,7 +71,7 @@ class Specimens:
 
     def read(self, label: str, paths: Sequence[Path], fewest: int = FEWEST) -> Iterator[int]:
         """Read one class; gives how many are done. Raises `ConfigError` where it will not do."""
-        paths = _thinned(sorted(paths))
+        paths = thinned(sorted(paths), MOST)
         unreadable: list[str] = []
         before = len(self.used)
         for number, path in enumerate(paths):
@@ -98,7 +96,7 @@ class Specimens:
             )
 
     def _add(self, label: str, path: Path, picture: Image) -> None:
-        digest = hashlib.sha256(picture.tobytes() + repr(picture.shape).encode()).digest()
+        digest = fingerprint(picture)
         if digest not in self._labels:
             self._labels[digest], self._seen[digest] = label, str(path)
             quality = measure(Pyramid(picture))
@@ -109,9 +107,3 @@ class Specimens:
             raise ConfigError(f"{sentence}, but of class '{label}'; leave it in one class alone")
         log.warning("not taught: %s", sentence)
         self.skipped.append(sentence)
-
-
-def _thinned(paths: Sequence[Path]) -> Sequence[Path]:
-    if len(paths) <= MOST:
-        return paths
-    return [paths[place] for place in np.linspace(0, len(paths) - 1, MOST).round().astype(int)]

@@ -13,7 +13,7 @@ from edge.teach.report.markup import Markup, element, fill, join
 from edge.teach.report.page import Section, page
 from edge.teach.report.promise import more_parts, promise
 from edge.teach.report.scores import beyond, lanes, score_plot
-from edge.teach.report.wording import fixed, one_in, percent, percent_text, rounded
+from edge.teach.report.wording import count, fixed, one_in, percent, percent_text, rounded
 
 __all__ = ["Section", "html", "page"]
 
@@ -27,7 +27,7 @@ def html(record: Record) -> str:
         *_pictures(record),
         *_comparison(record),
         _float(record),
-        Section("Time and room", cost(record)),
+        Section("Time and room", cost(record, join([count(record.pictures), " pictures used"]))),
         *_unused(record),
     ]
     note = f"edge-inspect, {record.created:%Y-%m-%d %H:%M %Z}".strip()

@@ -2,7 +2,7 @@
 
 from edge.judge.rules import UNKNOWN
 from edge.teach.class_record import ClassRecord
-from edge.teach.report.comparison import row, table, tiles
+from edge.teach.report.comparison import cost, row, table, tiles
 from edge.teach.report.confusion import confused, confusion_table
 from edge.teach.report.markup import Markup, bold, code, element, fill, join
 from edge.teach.report.page import Section, page
@@ -19,13 +19,14 @@ FEW = 10
 
 def class_html(record: ClassRecord) -> str:
     """The report as a self-contained page: 600 kB at most, most of it pictures."""
+    known = join([count(sum(record.pictures.values())), " pictures known"])
     sections = [
         _overview(record),
         _called(record),
         *_confused(record),
         Section("How sure it is", _sureness(record)),
         Section("What is unknown", _unknown(record)),
-        Section("Time and room", _cost(record)),
+        Section("Time and room", cost(record, known)),
         *_unused(record),
     ]
     note = f"edge-inspect, {record.created:%Y-%m-%d %H:%M %Z}".strip()
@@ -161,19 +162,6 @@ def _unknown(record: ClassRecord) -> Markup:
     )
     test = fill(other, code(UNKNOWN), code(f"edge eval bundles/{record.name} --classes DIR"))
     return join([element("p", fill(words, rate)), element("p", test)])
-
-
-def _cost(record: ClassRecord) -> Markup:
-    head_ms = record.model_ms - record.backbone_ms
-    figures = [
-        ("one picture, one thread", rounded(record.model_ms, "ms"),
-         join([rounded(record.backbone_ms, "ms"), " of it backbone, ", rounded(head_ms, "ms"), " head"])),
-        ("bundle", rounded(record.bundle_mb, "MB"), join([rounded(record.head_mb, "MB"), " of it learned here"])),
-        ("teaching took", rounded(record.taught_s, "s"),
-         join([count(sum(record.pictures.values())), " pictures known"])),
-        ("most memory", rounded(record.peak_mb, "MB"), "while teaching"),
-    ]  # fmt: skip
-    return tiles(figures)
 
 
 def _unused(record: ClassRecord) -> list[Section]:

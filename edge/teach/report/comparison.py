@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from math import isfinite
 
+from edge.teach.class_record import ClassRecord
 from edge.teach.record import AUROC_TOLERANCE, LEAST_CORRELATION, Agreement, Candidate, Record
 from edge.teach.report.markup import Markup, element, join
-from edge.teach.report.wording import count, fixed, method, rounded
+from edge.teach.report.wording import fixed, method, rounded
 
 MOST_ROWS = 16
 """The best of them; the others are counted."""
@@ -67,14 +68,14 @@ def agreement_table(agreement: Agreement) -> Markup:
     return join([table(("", "", ""), rows, "agreement"), element("p", note)])
 
 
-def cost(record: Record) -> Markup:
-    """Time and room, as a list of figures."""
+def cost(record: Record | ClassRecord, pictures: Markup) -> Markup:
+    """Time and room, as a list of figures; `pictures` says of how many."""
     head_ms = record.model_ms - record.backbone_ms
     figures = [
         ("one picture, one thread", rounded(record.model_ms, "ms"),
          join([rounded(record.backbone_ms, "ms"), " of it backbone, ", rounded(head_ms, "ms"), " head"])),
         ("bundle", rounded(record.bundle_mb, "MB"), join([rounded(record.head_mb, "MB"), " of it learned here"])),
-        ("teaching took", rounded(record.taught_s, "s"), join([count(record.pictures), " pictures used"])),
+        ("teaching took", rounded(record.taught_s, "s"), pictures),
         ("most memory", rounded(record.peak_mb, "MB"), "while teaching"),
     ]  # fmt: skip
     return tiles(figures)
