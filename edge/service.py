@@ -11,7 +11,6 @@ from edge.errors import EXIT_SOFTWARE, EdgeError
 
 log = logging.getLogger(__name__)
 
-
 KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
 
 

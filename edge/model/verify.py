@@ -5,7 +5,6 @@ A TFLite model is a program: one flipped bit can crash the interpreter, so that 
 
 import json
 import logging
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,13 +15,12 @@ from edge.model import golden
 from edge.model.bundle import Bundle
 from edge.model.interpreter import runtime
 from edge.model.trial import pack
+from edge.service import bare_environment
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
 MOST_REMEMBERED = 64
-# Nothing else of ours goes in: no credentials, no sockets, no preloads.
-KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
 
 
 def verify(bundle: Bundle, cache: Path | None = None, timeout_s: float = TIMEOUT_S) -> None:
@@ -42,8 +40,6 @@ def verify(bundle: Bundle, cache: Path | None = None, timeout_s: float = TIMEOUT
 
 def _try_out(bundle: Bundle, timeout_s: float) -> list[float]:
     """The golden scores, from a child."""
-    environment = {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ}
-    environment["OPENBLAS_NUM_THREADS"] = "1"
     try:
         child = subprocess.run(
             [sys.executable, "-P", "-m", "edge.model.trial"],
@@ -51,7 +47,7 @@ def _try_out(bundle: Bundle, timeout_s: float) -> list[float]:
             capture_output=True,
             timeout=timeout_s,
             cwd="/",
-            env=environment,
+            env=bare_environment(),
             check=False,
         )
     except subprocess.TimeoutExpired as err:
