@@ -22,8 +22,8 @@ from edge.judge.vote import Vote
 from edge.mailbox import Mailbox, WhenFull
 from edge.message import JSON, Report
 from edge.model import shelves
-from edge.model.checks import open_inspector
-from edge.model.interpreter import runtime
+from edge.model.checks import open_inspector, probe_delegates
+from edge.model.runtime import runtime
 from edge.model.untaught import REASON
 from edge.ports import Lane
 from edge.preprocess.picture import read
@@ -41,7 +41,7 @@ from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
 from edge.store.state_folder import writable
 from edge.teach.album import FEWEST
-from edge.types import Frame, Inspection, Miss, Sink, Source, Verdict
+from edge.types import Frame, Inspection, Miss, ModelIdentity, Sink, Source, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ TICK_S = 0.2
 """How often the main thread looks around."""
 STATUS_S = 1.0
 """At least so long between two status messages."""
+PROBE_S = 1.0
+"""How often it is looked whether a lost delegate is to be tried again."""
 PAUSE_S = 0.5
 """Between two attempts to hand rows to a sink that takes none."""
 
@@ -103,6 +105,8 @@ class Daemon:
         self.health = self._health()
         self._on_part = on_part
         self._last_part: Inspection | None = None
+        self._on_cpu: set[str] = set()
+        """The checks whose delegate is lost, as everybody was told."""
         self._all_accepted = False
         self._announced_epoch = self.outbox.epoch
         self._deadline = float("inf")
@@ -146,6 +150,8 @@ class Daemon:
             self._keep,
         )
         crew.start("teach", self.teaching.work)
+        if any(check.delegate != "cpu" for check in self.config.recipe.checks):
+            crew.start("probe", self._probe)
         crew.start("inspect", self._inspect)
         crew.start(
             "prepare",
@@ -165,6 +171,12 @@ class Daemon:
     def _keep(self) -> None:
         _step_back()
         pipeline.keep(self.parts, self.evidence, self.crew, self._kept, self._trouble("evidence"))
+
+    def _probe(self) -> None:
+        """Lost delegates, tried again: loading one takes as long as it takes, while the CPU judges."""
+        _step_back()
+        while not self.crew.stopping.wait(PROBE_S):
+            probe_delegates(self.inspector.checks)
 
     def _inspect(self) -> None:
         limit = self.config.health.max_inference_errors
@@ -301,6 +313,22 @@ class Daemon:
             identity = check.model.identity
             trouble = f"{REASON} in {check.config.bundle}" if identity is None else identity.fallback
             self._know(f"check {check.config.name}", trouble)
+            if identity is not None:
+                self._tell_of_fallback(check.config.name, identity)
+
+    def _tell_of_fallback(self, check: str, identity: ModelIdentity) -> None:
+        """Once when a delegate is lost, and once when it is back; the reports say it part by part."""
+        lost = identity.fallback is not None
+        if lost == (check in self._on_cpu):
+            return
+        (self._on_cpu.add if lost else self._on_cpu.discard)(check)
+        text = (
+            f"check {check}: the CPU goes on: {identity.fallback}"
+            if lost
+            else f"check {check}: delegate '{identity.delegate}' is back"
+        )
+        self._event("fault", text, {"check": check, **message.model_fields(identity)})
+        self._announce_birth()
 
     def _know(self, what: str, reason: str | None, *, fault: bool = False) -> None:
         """Put trouble, or its end, into the station's status."""

@@ -1,0 +1,84 @@
+"""A whole station whose delegate fails, and is well again: no part is lost, and everybody is told."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from delegate_double import Switch, library
+from stations import HEIGHT, WIDTH, bundle, reports, settings, until
+
+from edge import config
+from edge.daemon import Daemon
+
+CONVEYOR = f'type = "synthetic"\nwidth = {WIDTH}\nheight = {HEIGHT}\nrate_hz = 20\ndefect_rate = 0.0'
+
+
+class Station:
+    """A daemon on a thread, and what it tells."""
+
+    def __init__(self, folder: Path, switch: Switch) -> None:
+        self.folder, self.switch = folder, switch
+        path = settings(folder, CONVEYOR)
+        check = (
+            f'name = "surface", bundle = "{bundle()}", delegate = "npu", delegate_library = "{library()}",'
+            f' delegate_options = {{ switch = "{switch.path}" }}, delegate_deadline_ms = 2000, delegate_retry_s = 1'
+        )
+        plain = f'name = "surface", bundle = "{bundle()}"'
+        path.write_text(path.read_text().replace(plain, check))
+        self.daemon = Daemon(config.load(path))
+        self.thread = Thread(target=self.daemon.run)
+
+    def models(self) -> list[tuple[str, str, str | None]]:
+        """Of each report: the verdict, the delegate, and why it is not the one that is wanted."""
+        return [
+            (report["verdict"], check["model"]["delegate"], check["model"]["fallback"])
+            for report in reports(self.folder)
+            for check in report["checks"]
+        ]
+
+    def delegates(self) -> set[str]:
+        """Those of the last ten parts."""
+        return {delegate for _, delegate, _ in self.models()[-10:]}
+
+    def faults(self) -> list[str]:
+        path = self.folder / "reports.jsonl"
+        records: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()]
+        return [record["text"] for record in records if record.get("kind") == "fault"]
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    started = Station(tmp_path, Switch(tmp_path))
+    started.thread.start()
+    until(lambda: len(started.models()) >= 5)
+    yield started
+    started.daemon.stop()
+    started.thread.join(30)
+
+
+@pytest.mark.parametrize("mode", ["hangs", "crashes"])
+def test_a_delegate_that_is_lost_and_returns_costs_one_part_and_everybody_hears_of_it(
+    station: Station, mode: str
+) -> None:
+    assert station.delegates() == {"npu"}
+    station.switch.turn(mode)
+    until(lambda: station.delegates() == {"cpu"})
+    status = station.daemon.health.status()
+    assert status["state"] == "degraded"
+    assert any("check surface: delegate 'npu'" in reason for reason in status["reasons"])
+    station.switch.turn("works")
+    until(lambda: station.delegates() == {"npu"})
+    until(lambda: station.daemon.health.status()["reasons"] == [])
+    until(lambda: len(station.faults()) == 2)
+    lost, back = station.faults()
+    assert lost.startswith("check surface: the CPU goes on: delegate 'npu'")
+    assert back == "check surface: delegate 'npu' is back"
+    told = station.models()
+    assert [verdict for verdict, _, _ in told].count("error") == 1
+    for verdict, delegate, fallback in told:
+        assert (delegate == "cpu") == (fallback is not None)
+        assert verdict != "error" or delegate == "cpu"
+    assert station.daemon.crew.exit_code == 0
