@@ -24,6 +24,7 @@ from edge.message import JSON, Report
 from edge.model import shelves
 from edge.model.checks import open_inspector, probe_delegates
 from edge.model.runtime import runtime
+from edge.model.tuning import FILE as TUNED
 from edge.model.untaught import REASON
 from edge.ports import Lane
 from edge.preprocess.picture import read
@@ -264,8 +265,9 @@ class Daemon:
 
     def _take(self, shelf: Path) -> bool:
         """Let the new version of a product judge, from the next frame on. On the teach thread."""
-        verified = self.config.station.state_dir / "verified.json"
-        fresh = shelves.renewed(self.inspector, shelf, self.config.quality, verified)
+        state = self.config.station.state_dir
+        verified, tuned = state / "verified.json", state / TUNED
+        fresh = shelves.renewed(self.inspector, shelf, self.config.quality, verified, tuned)
         if fresh is None:
             return False
         self.inspector = fresh

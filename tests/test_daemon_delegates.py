@@ -24,7 +24,8 @@ class Station:
         path = settings(folder, CONVEYOR)
         check = (
             f'name = "surface", bundle = "{bundle()}", delegate = "npu", delegate_library = "{library()}",'
-            f' delegate_options = {{ switch = "{switch.path}" }}, delegate_deadline_ms = 2000, delegate_retry_s = 1'
+            f' delegate_options = {{ switch = "{switch.path}" }}, delegate_deadline_ms = 2000,'
+            " delegate_retry_s = 1"
         )
         plain = f'name = "surface", bundle = "{bundle()}"'
         path.write_text(path.read_text().replace(plain, check))

@@ -1,7 +1,7 @@
 """A bundle at work: what runs its model, and its head, from tensors to a prediction."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -105,7 +105,10 @@ def open_model(
     )
     floats = precision != "int8"
     engine = opened(content, threads, delegate, str(bundle.model_path), size, floats=floats)
-    return Model(bundle, engine, threads)
+    model = Model(bundle, engine, threads)
+    if precision != "int8":  # what was not taught with int8 is to be seen in every report
+        model.identity = replace(model.identity, delegate=f"{delegate.name} ({precision})")
+    return model
 
 
 def _anomaly(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:

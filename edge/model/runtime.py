@@ -54,7 +54,12 @@ def compile_for_gpu(content: bytes) -> Any:
         litert = import_module("ai_edge_litert.compiled_model")
     except ImportError as err:
         raise OSError(f"{runtime()} has no GPU accelerator; install ai-edge-litert 2.1 or newer") from err
-    return litert.CompiledModel.from_buffer(content, hardware_accel=litert.HardwareAccelerator.GPU)
+    try:
+        return litert.CompiledModel.from_buffer(content, hardware_accel=litert.HardwareAccelerator.GPU)
+    except RuntimeError as err:  # which says where in its sources; the reason is in what it prints
+        raise OSError(
+            "no GPU takes the model; it needs a Vulkan driver: the vendor's, or Mesa 25 or newer"
+        ) from err
 
 
 @cache
