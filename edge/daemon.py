@@ -56,6 +56,8 @@ TICK_S = 0.2
 """How often the main thread looks around."""
 STATUS_S = 1.0
 """At least so long between two status messages."""
+START_S = 120.0
+"""What a station's start may take beside loading delegates: the unit's TimeoutStartSec."""
 PROBE_S = 1.0
 """How often it is looked whether a lost delegate is to be tried again."""
 PAUSE_S = 0.5
@@ -84,6 +86,7 @@ class Daemon:
         self.crew = Crew()
         self.systemd = Systemd()
         state = writable(config.station.state_dir)
+        self._ask_for_patience()
         self.inspector = open_inspector(config, state / "verified.json")
         self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
         self.source: Source = source or open_source(config.source)
@@ -364,6 +367,12 @@ class Daemon:
         self.crew.join("write", limits.stage_limit_s)
 
     # What the station says of itself
+
+    def _ask_for_patience(self) -> None:
+        """A delegate that hangs while it is loaded must not make systemd give up on the station."""
+        waits_s = sum(check.delegate_load_s for check in self.config.recipe.checks if check.delegate != "cpu")
+        if waits_s:
+            self.systemd.notify(f"EXTEND_TIMEOUT_USEC={int((waits_s + START_S) * 1e6)}")
 
     def _announce_birth(self) -> None:
         self._announced_epoch = self.outbox.epoch

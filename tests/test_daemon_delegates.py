@@ -1,6 +1,7 @@
 """A whole station whose delegate fails, and is well again: no part is lost, and everybody is told."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -83,3 +84,13 @@ def test_a_delegate_that_is_lost_and_returns_costs_one_part_and_everybody_hears_
         assert (delegate == "cpu") == (fallback is not None)
         assert verdict != "error" or delegate == "cpu"
     assert station.daemon.crew.exit_code == 0
+
+
+def test_systemd_is_asked_to_wait_for_a_delegate_that_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        Station(tmp_path, Switch(tmp_path, "no_device"))
+        assert systemd.recv(4096) == b"EXTEND_TIMEOUT_USEC=180000000"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_model
+from brokers import program
 from delegate_double import HANG_MS, Switch, double, library
 from stations import until
 
@@ -73,6 +74,18 @@ def test_a_model_that_wants_other_numbers_gets_them_there_too() -> None:
 def test_a_library_that_is_none_is_refused_with_a_reason(delegate: DelegateConfig, reason: str) -> None:
     with pytest.raises(DeviceError, match=rf"^delegate '{delegate.name}': .*{reason}"):
         opened(delegate)
+
+
+def test_a_library_of_another_version_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
+    source, built = tmp_path / "newer.c", tmp_path / "libnewer.so"
+    source.write_text(
+        "void driver_interface_9(void);\n"
+        "void *tflite_plugin_create_delegate(void) { driver_interface_9(); return 0; }\n"
+        "void tflite_plugin_destroy_delegate(void *delegate) {}\n"
+    )
+    subprocess.run([program("gcc"), "-shared", "-fPIC", source, "-o", built], check=True)
+    with pytest.raises(DeviceError, match=rf"^delegate 'npu': {built}: undefined symbol: driver_interface_9"):
+        opened(DelegateConfig("npu", built))
 
 
 @pytest.mark.parametrize(
@@ -151,6 +164,14 @@ def test_the_process_ends_with_a_daemon_that_is_killed(tmp_path: Path, mode: str
         (child,) = children_of(daemon.pid)
         daemon.kill()
     until(lambda: not Path(f"/proc/{child}").exists() or is_zombie(child))
+
+
+def test_systemd_stops_the_daemon_and_the_delegate_works_until_the_end() -> None:
+    process = opened(double("works"))
+    os.kill(process._child.pid, signal.SIGTERM)
+    os.kill(process._child.pid, signal.SIGINT)
+    assert process.invoke(PICTURE)
+    assert process.close()
 
 
 def is_zombie(process: int) -> bool:

@@ -38,6 +38,31 @@ def judged(model: Standby) -> float:
     return float(model.run(prepared).scores[0].max())
 
 
+class Clock:
+    """Time that passes when a test says so."""
+
+    now_s = 1000.0
+
+    def standby(self, bundle: Bundle, folder: Path, retry_s: float) -> Standby:
+        delegate = Switch(folder).double(retry_s=retry_s)
+        return Standby(bundle, open_model(bundle), delegate, 1, clock=lambda: self.now_s)
+
+
+def lose(model: Standby, switch: Switch) -> None:
+    """A part that the delegate fails; it would be well at once."""
+    switch.turn("lost")
+    with pytest.raises(DelegateError):
+        judged(model)
+    switch.turn("works")
+
+
+def returns(model: Standby) -> bool:
+    """Whether it is tried, and judges the next part."""
+    model.probe()
+    judged(model)
+    return model.identity.delegate == "npu"
+
+
 def on(model: Standby) -> tuple[str, bool]:
     """On what it runs, and whether that is a fall-back."""
     return model.identity.delegate, model.identity.fallback is not None
@@ -138,19 +163,29 @@ def test_a_delegate_can_be_lost_and_come_back_again_and_again(bundle: Bundle, tm
 
 
 def test_a_lost_delegate_is_left_alone_until_its_time_has_come(bundle: Bundle, tmp_path: Path) -> None:
-    switch = Switch(tmp_path)
-    model = standby(bundle, switch.double(retry_s=0.5))
-    switch.turn("lost")
-    with pytest.raises(DelegateError):
-        judged(model)
-    switch.turn("works")
-    model.probe()
-    judged(model)
-    assert on(model) == ("cpu", True)
-    sleep(0.5)
-    model.probe()
-    judged(model)
-    assert on(model) == ("npu", False)
+    clock = Clock()
+    switch, model = Switch(tmp_path), clock.standby(bundle, tmp_path, retry_s=60)
+    clock.now_s += 3600
+    lose(model, switch)
+    clock.now_s += 59
+    assert not returns(model)
+    clock.now_s += 1
+    assert returns(model)
+
+
+def test_a_delegate_that_does_not_last_is_tried_more_and_more_rarely(bundle: Bundle, tmp_path: Path) -> None:
+    clock = Clock()
+    switch, model = Switch(tmp_path), clock.standby(bundle, tmp_path, retry_s=60)
+    for pause_s in (60, 120, 240, 480, 960, 1920, 3600, 3600):
+        lose(model, switch)
+        clock.now_s += pause_s - 1
+        assert not returns(model)
+        clock.now_s += 1
+        assert returns(model)
+    clock.now_s += 10 * 3600
+    lose(model, switch)
+    clock.now_s += 60
+    assert returns(model)
 
 
 def test_a_model_whose_answers_are_no_use_goes_on_with_the_cpu_once(bundle: Bundle) -> None:

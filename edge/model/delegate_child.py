@@ -48,15 +48,18 @@ def serve(link: socket.socket, journal: int) -> None:
         link.send(DONE)
 
 
-def end_with_parent(parent: int) -> None:
-    """A library that hangs would outlive a parent that was killed, and keep the device."""
+def live_for(parent: int) -> None:
+    """End with the parent and not before; a library that hangs would outlive it, and keep the device."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # systemd and terminals stop a whole group: the parts that are inside are still to be judged here.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
     descriptor, standard_error, parent_id = map(int, sys.argv[1:])
-    end_with_parent(parent_id)
+    live_for(parent_id)
     serve(socket.socket(fileno=descriptor), standard_error)

@@ -1,6 +1,7 @@
 """A bundle on a delegate, with the CPU standing by: whatever happens to the delegate, the next part is judged."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
@@ -14,6 +15,11 @@ from edge.preprocess.tensor import Prepared
 from edge.types import Decision, ModelIdentity, Prediction
 
 log = logging.getLogger(__name__)
+
+WORTH = 10
+"""A delegate that works so many times longer than it was away is worth it; else it stays away twice as long …"""
+LONGEST_PAUSE_S = 3600.0
+"""… and at most so long."""
 
 
 class Standby:
@@ -31,6 +37,7 @@ class Standby:
         delegate: DelegateConfig,
         threads: int,
         precision: Precision = "int8",
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """Tries the delegate at once. `cpu` is the same bundle on the CPU, proven."""
         self.spec, self.limits, self.quality, self.labels = cpu.spec, cpu.limits, cpu.quality, cpu.labels
@@ -41,7 +48,9 @@ class Standby:
         self._lost: Model | None = None
         """A model whose delegate has failed, until `probe` has ended its process."""
         self._reason: str | None = None
-        self._next_probe_s = 0.0
+        self._clock = clock
+        self._since_s = self._next_probe_s = clock()
+        self._pause_s = 0.0
         self.probe()
         self._take_back()
 
@@ -75,13 +84,13 @@ class Standby:
             return False
         log.error("model %s: the CPU goes on: %s", self._cpu.identity.name, reason)
         self._reason, self._lost = reason, self._judge
-        self._next_probe_s = monotonic() + self._delegate.retry_s
+        self._pause(self._clock() - self._since_s)
         self._judge = self._cpu  # last: from here on, `probe` has the delegate
         return True
 
     def probe(self) -> None:
         """Try a delegate that is lost, when it is time to, and let it work again if it answers as was taught."""
-        if self._judge is not self._cpu or self._proven is not None or monotonic() < self._next_probe_s:
+        if self._judge is not self._cpu or self._proven is not None or self._clock() < self._next_probe_s:
             return
         try:
             self._bury()
@@ -95,7 +104,14 @@ class Standby:
         if reason != self._reason:
             log.warning("model %s: the CPU does the work: %s", self._cpu.identity.name, reason)
         self._reason = reason
-        self._next_probe_s = monotonic() + self._delegate.retry_s
+        self._next_probe_s = self._clock() + max(self._pause_s, self._delegate.retry_s)
+
+    def _pause(self, worked_s: float) -> None:
+        """When to try next: each time that it is lost costs a part, so one that does not last waits longer."""
+        soon = worked_s < WORTH * self._pause_s
+        longer_s = min(2 * self._pause_s, max(LONGEST_PAUSE_S, self._delegate.retry_s))
+        self._pause_s = longer_s if soon else self._delegate.retry_s
+        self._next_probe_s = self._clock() + self._pause_s
 
     def _take_back(self) -> None:
         """On the inspect thread, between two parts."""
@@ -105,6 +121,7 @@ class Standby:
         if self._reason is not None:
             log.warning("model %s: delegate '%s' is back", proven.identity.name, self._delegate.name)
         self._reason = None
+        self._since_s = self._clock()
         self._judge = proven
         self._proven = None  # last: until here, `probe` sees that there is nothing to do
 
