@@ -111,6 +111,7 @@ class Daemon:
         self._last_part: Inspection | None = None
         self._on_cpu: set[str] = set()
         """The checks whose delegate is lost, as everybody was told."""
+        self._all_judged = threading.Event()
         self._all_accepted = False
         self._announced_epoch = self.outbox.epoch
         self._deadline = float("inf")
@@ -177,10 +178,14 @@ class Daemon:
         pipeline.keep(self.parts, self.evidence, self.crew, self._kept, self._trouble("evidence"))
 
     def _probe(self) -> None:
-        """Lost delegates, tried again: loading one takes as long as it takes, while the CPU judges."""
-        _step_back()
-        while not self.crew.stopping.wait(PROBE_S):
-            probe_delegates(self.inspector.checks)
+        """Lost delegates, tried again: loading one takes as long as it takes, while the CPU judges.
+
+        Their processes have this thread's priority, so it does not step back, and they end with it, so it stays
+        until all parts are judged.
+        """
+        while not self._all_judged.wait(PROBE_S):
+            if not self.crew.stopping.is_set():
+                probe_delegates(self.inspector.checks)
 
     def _inspect(self) -> None:
         limit = self.config.health.max_inference_errors
@@ -353,6 +358,7 @@ class Daemon:
         patience_s = limits.stage_limit_s if self.crew.exit_code == 0 else 1.0
         for stage in ("capture", "prepare", "inspect"):
             self.crew.join(stage, patience_s)
+        self._all_judged.set()
         self.teaching.close()
         self.parts.close()
         for stage in ("teach", "keep"):

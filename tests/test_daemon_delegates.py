@@ -78,6 +78,8 @@ def test_a_delegate_that_is_lost_and_returns_costs_one_part_and_everybody_hears_
     lost, back = station.faults()
     assert lost.startswith("check surface: the CPU goes on: delegate 'npu'")
     assert back == "check surface: delegate 'npu' is back"
+    station.daemon.stop()
+    station.thread.join(30)
     told = station.models()
     assert [verdict for verdict, _, _ in told].count("error") == 1
     for verdict, delegate, fallback in told:

@@ -46,7 +46,9 @@ REAP_S = 0.2
 """… and so long where nobody needs the device: a process that is killed is gone in milliseconds."""
 NOISE_BYTES = 64 * 1024
 """So much of what a library said is read again to find its complaint."""
-_COMPLAINT = re.compile(r"^(?:FATAL ERROR|ERROR|FATAL|E\d{4} [^\]]*\]|error|Error)[: ]\s*(?:\[[^\]]*\]\s*)?(.+)$", re.MULTILINE)
+_COMPLAINT = re.compile(
+    r"^(?:FATAL ERROR|FATAL|ERROR|Error|error|E\d{4} [^\]]*\])[: ]\s*(?:\[[^\]]*\]\s*)?(.+)$", re.MULTILINE
+)
 
 
 class DelegateProcess:
