@@ -178,7 +178,7 @@ class Check(Table):
     delegate_retry_s: float = Field(
         60.0, ge=1, le=86_400, description="A delegate that has failed is tried again so often."
     )
-    threads: int = Field(1, ge=1, le=64, description="Threads of the CPU delegate.")
+    threads: int = Field(1, ge=1, le=64, description="Threads of the CPU delegate; 'auto' has its own.")
 
 
 class Recipe(Table):

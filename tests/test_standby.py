@@ -9,16 +9,21 @@ import pytest
 import tiny_bundle
 import tiny_model
 from delegate_double import Switch, double
+from stations import until
+from washers import Lesson
 
-from edge.config import Check
+from edge.config import Check, Quality
 from edge.errors import BundleError, DelegateError, DeviceError
 from edge.model.bundle import Bundle, load
 from edge.model.checks import open_check, probe_delegates
 from edge.model.delegates import DelegateConfig
 from edge.model.manifest import MANIFEST
 from edge.model.runner import open_model
+from edge.model.shelves import renewed
 from edge.model.standby import Standby
 from edge.pipeline import Check as OpenCheck
+from edge.pipeline import Inspector
+from edge.preprocess.quality import QualityGate
 
 RED = (255, 0, 0)
 
@@ -218,14 +223,14 @@ def test_a_compiled_file_that_is_damaged_is_refused_with_its_bundle(tmp_path: Pa
         load(folder)
 
 
-def a_check(folder: Path, delegate: DelegateConfig) -> OpenCheck:
+def a_check(folder: Path, delegate: DelegateConfig, deadline_ms: float = 300) -> OpenCheck:
     config = Check(
         name="surface",
         bundle=folder,
         delegate=delegate.name,  # type: ignore[arg-type]
         delegate_library=delegate.library,
         delegate_options=dict(delegate.options),
-        delegate_deadline_ms=300,
+        delegate_deadline_ms=deadline_ms,
         delegate_retry_s=1,
     )
     return open_check(config, verified=None)
@@ -283,3 +288,20 @@ def test_scores_on_a_delegate_are_those_on_the_cpu(bundle: Bundle) -> None:
     there = standby(bundle, double("works")).run(prepared).scores[0]
     here = open_model(bundle).run(prepared).scores[0]
     assert np.allclose(there, here, atol=0.02)
+
+
+def test_a_new_version_has_the_delegate_too_and_the_process_of_the_old_one_ends(
+    quick: Lesson, tmp_path: Path
+) -> None:
+    check = a_check(quick.copied(tmp_path), double("works"), deadline_ms=5000)
+    inspector = Inspector(QualityGate(check.model.quality, Quality()), (check,))
+    assert isinstance(check.model, Standby)
+    child = check.model._judge.engine._child.pid
+    fresh = renewed(inspector, tmp_path / "shelf", Quality(), None)
+    assert fresh is not None
+    identity = fresh.checks[0].model.identity
+    assert identity is not None
+    assert (identity.delegate, identity.fallback) == ("npu", None)
+    assert Path(f"/proc/{child}").exists()
+    del inspector, check
+    until(lambda: not Path(f"/proc/{child}").exists())

@@ -32,8 +32,7 @@ def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = 
 
     Its golden pictures are then replayed as it will run here, on the CPU and on its delegate. A delegate that
     cannot be used leaves the CPU, and says why; so does `auto` where the file `tuned` has nothing that holds. A
-    teachable check of which nothing is taught yet judges nothing.
-    Raises `BundleError`.
+    teachable check of which nothing is taught yet judges nothing. Raises `BundleError`.
     """
     if config.teachable and not is_taught(config.bundle):
         return Check(config, Untaught())

@@ -141,7 +141,7 @@ class DelegateProcess:
         except OSError:
             said, files = b"", []
         if not said:
-            raise _Fault(_obituary(self._child))
+            raise _Fault(_obituary(self._child, min(limit_s, END_S)))
         return said, list(files)
 
 
@@ -184,10 +184,10 @@ def _why_not(delegate: DelegateConfig, fault: str, complaint: str) -> str:
     return f"{sentence}: {complaint}" if complaint and complaint not in sentence else sentence
 
 
-def _obituary(child: "subprocess.Popen[bytes]") -> str:
-    """How a child ended that has closed its end of the link."""
+def _obituary(child: "subprocess.Popen[bytes]", patience_s: float) -> str:
+    """How a child ended that has closed its end of the link; a driver may keep it for a while."""
     try:
-        code = child.wait(END_S)
+        code = child.wait(patience_s)
     except subprocess.TimeoutExpired:
         return "closed the link to its process"
     if code < 0:

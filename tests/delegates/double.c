@@ -90,7 +90,10 @@ static const char *mode(void) {
 
 static int is(const char *wanted) { return strcmp(mode(), wanted) == 0; }
 static void hang(void) { for (;;) pause(); }
-static void crash(void) { raise(SIGSEGV); }
+static void crash(void) {
+    fputs("FATAL ERROR: this processor lacks what the driver needs\n", stderr);
+    raise(SIGSEGV);
+}
 
 static int8_t rounded(float number, const Tensor *given, int off) {
     return (int8_t)fmaxf(-128, fminf(127, roundf(number / given->scale) + given->zero_point + off));
