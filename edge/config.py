@@ -158,14 +158,27 @@ class Check(Table):
     roi: Rectangle | None = Field(None, description="The rectangle to look at; none: as taught.")
     polygon: list[Point] = Field([], description="Polygon in frame pixels; nothing outside it counts.")
     rules: Rules = Field(Rules(), description="From scores to a verdict.")
-    delegate: Literal["cpu", "external"] = Field("cpu", description="What runs the model.")
+    delegate: Literal["cpu", "edgetpu", "gpu", "npu", "auto"] = Field(
+        "cpu",
+        description="What runs the model; 'auto' is what 'edge tune' found. Whatever fails, the CPU takes over.",
+    )
     delegate_library: FilePath | None = Field(
-        None, description="For 'external': the delegate's shared library."
+        None,
+        description="For 'npu': the vendor's delegate library; for 'edgetpu' if it is not libedgetpu.so.1.",
     )
     delegate_options: dict[str, str] = Field(
-        {}, description="For 'external': options, as the library names them."
+        {}, description="For 'npu' and 'edgetpu': options, as the library names them."
     )
-    threads: int = Field(1, ge=1, le=64, description="Threads of the CPU delegate.")
+    delegate_deadline_ms: float = Field(
+        500.0, ge=1, le=5000, description="A delegate that takes longer for a run has failed."
+    )
+    delegate_load_s: float = Field(
+        60.0, ge=1, le=600, description="Loading a delegate, with its first run, may take so long."
+    )
+    delegate_retry_s: float = Field(
+        60.0, ge=1, le=86_400, description="A delegate that has failed is tried again so often."
+    )
+    threads: int = Field(1, ge=1, le=64, description="Threads of the CPU delegate; 'auto' has its own.")
 
 
 class Recipe(Table):

@@ -22,8 +22,9 @@ from edge.judge.vote import Vote
 from edge.mailbox import Mailbox, WhenFull
 from edge.message import JSON, Report
 from edge.model import shelves
-from edge.model.checks import open_inspector
-from edge.model.interpreter import runtime
+from edge.model.checks import open_inspector, probe_delegates
+from edge.model.runtime import runtime
+from edge.model.tuning import FILE as TUNED
 from edge.model.untaught import REASON
 from edge.ports import Lane
 from edge.preprocess.picture import read
@@ -41,7 +42,7 @@ from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
 from edge.store.state_folder import writable
 from edge.teach.album import FEWEST
-from edge.types import Frame, Inspection, Miss, Sink, Source, Verdict
+from edge.types import Frame, Inspection, Miss, ModelIdentity, Sink, Source, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ TICK_S = 0.2
 """How often the main thread looks around."""
 STATUS_S = 1.0
 """At least so long between two status messages."""
+START_S = 120.0
+"""What a station's start may take beside loading delegates: the unit's TimeoutStartSec."""
+PROBE_S = 1.0
+"""How often it is looked whether a lost delegate is to be tried again."""
 PAUSE_S = 0.5
 """Between two attempts to hand rows to a sink that takes none."""
 
@@ -81,6 +86,7 @@ class Daemon:
         self.crew = Crew()
         self.systemd = Systemd()
         state = writable(config.station.state_dir)
+        self._ask_for_patience()
         self.inspector = open_inspector(config, state / "verified.json")
         self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
         self.source: Source = source or open_source(config.source)
@@ -103,6 +109,9 @@ class Daemon:
         self.health = self._health()
         self._on_part = on_part
         self._last_part: Inspection | None = None
+        self._on_cpu: set[str] = set()
+        """The checks whose delegate is lost, as everybody was told."""
+        self._all_judged = threading.Event()
         self._all_accepted = False
         self._announced_epoch = self.outbox.epoch
         self._deadline = float("inf")
@@ -146,6 +155,8 @@ class Daemon:
             self._keep,
         )
         crew.start("teach", self.teaching.work)
+        if any(check.delegate != "cpu" for check in self.config.recipe.checks):
+            crew.start("probe", self._probe)
         crew.start("inspect", self._inspect)
         crew.start(
             "prepare",
@@ -165,6 +176,16 @@ class Daemon:
     def _keep(self) -> None:
         _step_back()
         pipeline.keep(self.parts, self.evidence, self.crew, self._kept, self._trouble("evidence"))
+
+    def _probe(self) -> None:
+        """Lost delegates, tried again: loading one takes as long as it takes, while the CPU judges.
+
+        Their processes have this thread's priority, so it does not step back, and they end with it, so it stays
+        until all parts are judged.
+        """
+        while not self._all_judged.wait(PROBE_S):
+            if not self.crew.stopping.is_set():
+                probe_delegates(self.inspector.checks)
 
     def _inspect(self) -> None:
         limit = self.config.health.max_inference_errors
@@ -252,8 +273,9 @@ class Daemon:
 
     def _take(self, shelf: Path) -> bool:
         """Let the new version of a product judge, from the next frame on. On the teach thread."""
-        verified = self.config.station.state_dir / "verified.json"
-        fresh = shelves.renewed(self.inspector, shelf, self.config.quality, verified)
+        state = self.config.station.state_dir
+        verified, tuned = state / "verified.json", state / TUNED
+        fresh = shelves.renewed(self.inspector, shelf, self.config.quality, verified, tuned)
         if fresh is None:
             return False
         self.inspector = fresh
@@ -301,6 +323,22 @@ class Daemon:
             identity = check.model.identity
             trouble = f"{REASON} in {check.config.bundle}" if identity is None else identity.fallback
             self._know(f"check {check.config.name}", trouble)
+            if identity is not None:
+                self._tell_of_fallback(check.config.name, identity)
+
+    def _tell_of_fallback(self, check: str, identity: ModelIdentity) -> None:
+        """Once when a delegate is lost, and once when it is back; the reports say it part by part."""
+        lost = identity.fallback is not None
+        if lost == (check in self._on_cpu):
+            return
+        (self._on_cpu.add if lost else self._on_cpu.discard)(check)
+        text = (
+            f"check {check}: the CPU goes on: {identity.fallback}"
+            if lost
+            else f"check {check}: delegate '{identity.delegate}' is back"
+        )
+        self._event("fault", text, {"check": check, **message.model_fields(identity)})
+        self._announce_birth()
 
     def _know(self, what: str, reason: str | None, *, fault: bool = False) -> None:
         """Put trouble, or its end, into the station's status."""
@@ -320,6 +358,7 @@ class Daemon:
         patience_s = limits.stage_limit_s if self.crew.exit_code == 0 else 1.0
         for stage in ("capture", "prepare", "inspect"):
             self.crew.join(stage, patience_s)
+        self._all_judged.set()
         self.teaching.close()
         self.parts.close()
         for stage in ("teach", "keep"):
@@ -334,6 +373,12 @@ class Daemon:
         self.crew.join("write", limits.stage_limit_s)
 
     # What the station says of itself
+
+    def _ask_for_patience(self) -> None:
+        """A delegate that hangs while it is loaded must not make systemd give up on the station."""
+        waits_s = sum(check.delegate_load_s for check in self.config.recipe.checks if check.delegate != "cpu")
+        if waits_s:
+            self.systemd.notify(f"EXTEND_TIMEOUT_USEC={int((waits_s + START_S) * 1e6)}")
 
     def _announce_birth(self) -> None:
         self._announced_epoch = self.outbox.epoch

@@ -6,7 +6,8 @@
     ├── DeviceError     69  a camera, delegate or disk cannot be used: systemd restarts
     ├── CaptureError     –  this frame could not be taken
     ├── InferenceError   –  this part could not be judged
-    │   └── NotTaughtError –  … because nothing is taught yet
+    │   ├── NotTaughtError –  … because nothing is taught yet
+    │   └── DelegateError  –  … because its delegate failed; the CPU judges the next
     └── DeliveryError    –  this record could not be handed over; it is kept and offered again
 
 The text of an error is for the person at the machine: what, where, and what to do. Anything else that
@@ -55,6 +56,10 @@ class InferenceError(EdgeError):
 
 class NotTaughtError(InferenceError):
     """There is no model yet that could judge: the part is inconclusive, and nothing is broken."""
+
+
+class DelegateError(InferenceError):
+    """The delegate failed, hung or crashed: it is not asked again until it has proven itself."""
 
 
 class DeliveryError(EdgeError):

@@ -201,10 +201,8 @@ def judge_view(view: Prepared | InferenceError, check: Check, part_id: str | Non
 def fall_back(check: Check) -> None:
     """Go on without the delegate that keeps failing; where there is none, raise `DeviceError`."""
     reason = f"the model failed {check.faults} times in a row"
-    identity = check.model.identity
-    if identity is None or identity.delegate == "cpu":
+    if not check.model.fall_back(reason):
         raise DeviceError(f"check {check.config.name}: {reason}")
-    check.model.fall_back(reason)
     check.faults = 0
 
 

@@ -45,8 +45,8 @@ class Model(Protocol):
         """The decision on these outputs, whose regions now name the taught place that is most like them."""
         ...
 
-    def fall_back(self, reason: str) -> None:
-        """Go on with the CPU, and say why in every report."""
+    def fall_back(self, reason: str) -> bool:
+        """Go on with the CPU, and say why in every report; False where the CPU is what has failed."""
         ...
 
 

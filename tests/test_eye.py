@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from washers import washer
 
 from edge.model import shipped
-from edge.model.interpreter import CPU, Interpreter
-from edge.model.runner import Model
+from edge.model.delegates import CPU
+from edge.model.interpreter import Interpreter
+from edge.model.runner import open_model
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.eye import Eye
 from edge.teach.lesson import Taught
@@ -80,7 +81,7 @@ def test_what_was_seen_stays_as_it_is_when_the_eye_looks_again() -> None:
 
 
 def test_teaching_sees_what_the_bundle_sees_at_work(taught: Taught) -> None:
-    model = Model(taught.bundle)
+    model = open_model(taught.bundle)
     prepared = prepare(washer(100), model.spec)
     at_work = model.run(prepared).outputs[0]
     eye = Eye.of(shipped.backbone(taught.bundle.manifest.model), model.spec, threads=2)

@@ -3,16 +3,23 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny_bundle
+from delegate_double import Switch
 
 from edge import config
 from edge.errors import DeviceError, InferenceError
 from edge.judge.rules import Limits
 from edge.judge.vote import Vote
 from edge.mailbox import Mailbox, WhenFull
+from edge.model.bundle import load
+from edge.model.checks import probe_delegates
+from edge.model.runner import open_model
+from edge.model.standby import Standby
 from edge.pipeline import Check, Ready, fall_back, inspect, judge_frame, missed, prepare_frame, unseen
 from edge.preprocess.quality import QualityGate, QualityLimits, learn_limits, measure
 from edge.preprocess.tensor import InputSpec, Prepared
@@ -47,8 +54,11 @@ class ModelDouble:
     def explain(self, decision: Decision, _outputs: Any, _prepared: Prepared) -> Decision:
         return decision
 
-    def fall_back(self, reason: str) -> None:
+    def fall_back(self, reason: str) -> bool:
+        if self.identity.delegate == "cpu":
+            return False
         self.identity = replace(self.identity, delegate="cpu", fallback=reason)
+        return True
 
 
 def a_check(model: ModelDouble, **settings: Any) -> Check:
@@ -57,6 +67,25 @@ def a_check(model: ModelDouble, **settings: Any) -> Check:
 
 def a_frame(image: Image = NOISE, part_id: str | None = "P1") -> Frame:
     return Frame(image, 1, 0, datetime.now(UTC), "test", part_id=part_id)
+
+
+def on_a_delegate(folder: Path, switch: Switch) -> Check:
+    """A check on which a grey part is good, and its delegate in a process of its own."""
+    bundle = load(tiny_bundle.proven(folder / "part"))
+    return Check(config.Check(name="surface", bundle=bundle.folder),
+                 Standby(bundle, open_model(bundle), switch.double(), 1))  # fmt: skip
+
+
+def verdicts(check: Check, parts: int) -> list[tuple[Verdict, str, bool]]:
+    """Of grey parts: the verdict, on what it was found, and whether that is said to be a fall-back."""
+    grey = np.full((240, 320, 3), 128, np.uint8)
+    watching = QualityGate(QualityLimits(), config.Quality(enabled=False))
+    found = []
+    for _ in range(parts):
+        (finding,) = judge_frame(prepare_frame(a_frame(grey), watching, [check])).findings
+        assert finding.model is not None
+        found.append((finding.decision.verdict, finding.model.delegate, finding.model.fallback is not None))
+    return found
 
 
 def gate(image: Image = NOISE) -> QualityGate:
@@ -176,12 +205,41 @@ def test_a_model_that_keeps_failing_ends_the_process_after_each_part_was_reporte
 
 def test_a_model_that_keeps_failing_on_a_delegate_falls_back_to_the_cpu_and_says_so() -> None:
     model = ModelDouble(run=fails(InferenceError("device gone")))
-    model.identity = replace(model.identity, delegate="external")
+    model.identity = replace(model.identity, delegate="npu")
     check = a_check(model)
     check.faults = 3
     fall_back(check)
     assert check.model.identity.fallback == "the model failed 3 times in a row"
     assert check.faults == 0
+
+
+@pytest.mark.parametrize("mode", ["lost", "hangs", "crashes"])
+def test_a_delegate_that_fails_while_it_runs_passes_nothing_and_the_cpu_judges_the_next_part(
+    tmp_path: Path, mode: str
+) -> None:
+    switch = Switch(tmp_path)
+    check = on_a_delegate(tmp_path, switch)
+    assert verdicts(check, 1) == [(Verdict.PASS, "npu", False)]
+    switch.turn(mode)
+    assert verdicts(check, 2) == [(Verdict.ERROR, "cpu", True), (Verdict.PASS, "cpu", True)]
+
+
+@pytest.mark.parametrize(
+    "mode", ["wrong", "no_device", "load_crashes", "crashes", "lost", "not_prepared", "idle"]
+)
+def test_a_delegate_that_was_never_fit_judges_nothing(tmp_path: Path, mode: str) -> None:
+    check = on_a_delegate(tmp_path, Switch(tmp_path, mode))
+    assert verdicts(check, 1) == [(Verdict.PASS, "cpu", True)]
+
+
+def test_a_delegate_whose_outputs_are_wrong_is_not_taken_back(tmp_path: Path) -> None:
+    switch = Switch(tmp_path)
+    check = on_a_delegate(tmp_path, switch)
+    switch.turn("lost")
+    verdicts(check, 1)
+    switch.turn("wrong")
+    probe_delegates([check])
+    assert verdicts(check, 2) == [(Verdict.PASS, "cpu", True)] * 2
 
 
 def test_a_bug_in_the_model_reports_nothing_and_ends_the_crew_with_70() -> None:

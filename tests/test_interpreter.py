@@ -1,31 +1,15 @@
-import shutil
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tiny_model
 
 from edge.errors import BundleError, InferenceError
 from edge.model.classifier import real
-from edge.model.interpreter import CPU, DelegateConfig, Interpreter, TensorSpec
+from edge.model.delegates import CPU, DelegateConfig
+from edge.model.interpreter import Interpreter, TensorSpec
 from edge.model.shipped import backbone
 
 RED = np.full((1, 8, 8, 3), -128, np.int8)
 RED[..., 0] = 127
-
-
-@pytest.fixture(scope="module")
-def double(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], DelegateConfig]:
-    """A delegate library that does as it is told."""
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        pytest.skip("gcc is not installed")
-    library = tmp_path_factory.mktemp("delegate") / "double.so"
-    source = Path(__file__).parent / "delegates" / "double.c"
-    subprocess.run([gcc, "-O2", "-shared", "-fPIC", source, "-o", library], check=True)
-    return lambda mode: DelegateConfig("external", library, {"mode": mode})
 
 
 def test_int8_outputs_come_as_the_model_gives_them() -> None:
@@ -89,65 +73,6 @@ def test_what_is_no_model_for_us_is_refused_with_a_reason(content: bytes, compla
 def test_a_tensor_of_the_wrong_shape_is_an_inference_error() -> None:
     with pytest.raises(InferenceError, match="did not run on delegate 'cpu'"):
         Interpreter(tiny_model.classifier()).invoke(np.zeros((1, 9, 8, 3), np.int8))
-
-
-def test_on_the_cpu_nothing_is_fallen_back_from() -> None:
-    interpreter = Interpreter(tiny_model.classifier())
-    assert (interpreter.delegate, interpreter.fallback) == ("cpu", None)
-
-
-@pytest.mark.parametrize(
-    ("library", "reason"),
-    [
-        (None, "delegate 'external': no delegate_library is set"),
-        (Path("/no/such/delegate.so"), "/no/such/delegate.so: cannot open shared object file"),
-        (Path(__file__), f"{__file__}: file too short|invalid ELF header"),
-    ],
-)
-def test_a_delegate_that_cannot_be_loaded_leaves_the_cpu_and_the_reason(
-    library: Path | None, reason: str
-) -> None:
-    interpreter = Interpreter(tiny_model.classifier(), delegate=DelegateConfig("external", library))
-    (scores,) = interpreter.invoke(RED)
-    assert interpreter.delegate == "cpu"
-    assert interpreter.fallback is not None
-    assert any(part in interpreter.fallback for part in reason.split("|"))
-    assert scores.tolist() == [[127, -128, -128]]
-
-
-@pytest.mark.parametrize(
-    ("mode", "reason"),
-    [
-        ("no_device", "no accelerator is plugged in"),
-        ("not_prepared", "delegate application failure"),
-        ("ok", "can run none of the model's operations"),
-    ],
-)
-def test_a_delegate_that_refuses_the_model_leaves_the_cpu_and_the_reason(
-    double: Callable[[str], DelegateConfig], mode: str, reason: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    interpreter = Interpreter(tiny_model.classifier(), delegate=double(mode))
-    (scores,) = interpreter.invoke(RED)
-    assert interpreter.delegate == "cpu"
-    assert interpreter.fallback is not None
-    assert reason in interpreter.fallback
-    assert "the CPU does its work" in caplog.text
-    assert scores.tolist() == [[127, -128, -128]]
-
-
-def test_a_delegate_that_is_lost_while_it_runs_is_an_inference_error(
-    double: Callable[[str], DelegateConfig],
-) -> None:
-    interpreter = Interpreter(tiny_model.classifier(), delegate=double("lost"))
-    assert (interpreter.delegate, interpreter.fallback) == ("external", None)
-    with pytest.raises(InferenceError, match="did not run on delegate 'external'"):
-        interpreter.invoke(RED)
-
-
-def test_a_model_that_the_cpu_cannot_run_either_says_why_its_delegate_is_missing() -> None:
-    missing = DelegateConfig("external", Path("/no/such/delegate.so"))
-    with pytest.raises(BundleError, match=r"it may need its delegate: /no/such/delegate\.so"):
-        Interpreter(tiny_model.custom(b"edgetpu-custom-op"), delegate=missing)
 
 
 def test_the_default_delegate_is_the_cpu() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import fence
 import pytest
 import stations
+from delegate_double import library
 
 from edge import config, errors
 from edge.cli import main
@@ -178,6 +179,19 @@ def test_the_clock_can_be_asked_behind_the_fence(fenced: list[str]) -> None:
     ask = "import ctypes\nprint(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)) >= 0)"
     answer = subprocess.run([*fenced, "-c", ask], capture_output=True, text=True, check=True)
     assert answer.stdout == "True\n"
+
+
+def test_a_delegate_works_behind_the_fence(tmp_path: Path, fenced: list[str]) -> None:
+    path = stations.settings(tmp_path)
+    plain = f'bundle = "{stations.bundle()}"'
+    npu = f'delegate = "npu", delegate_library = "{library()}", delegate_options = {{ mode = "works" }}'
+    path.write_text(path.read_text().replace(plain, f"{plain}, {npu}, delegate_deadline_ms = 5000"))
+    run = subprocess.run(
+        [*fenced, "-m", "edge", "run", str(path)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    told = [check["model"]["delegate"] for report in stations.reports(tmp_path) for check in report["checks"]]
+    assert told == ["npu"] * 8, run.stderr
 
 
 def test_a_station_works_behind_the_fence(tmp_path: Path, fenced: list[str]) -> None:

@@ -12,9 +12,9 @@ import tiny_model
 
 from edge.errors import BundleError
 from edge.model.bundle import described, load, write
-from edge.model.interpreter import runtime
 from edge.model.manifest import Golden
 from edge.model.runner import open_model
+from edge.model.runtime import runtime
 from edge.model.verify import _answer, verify
 
 

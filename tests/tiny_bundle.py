@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import numpy as np
 import tiny_model
 
 from edge.model.arrays import pack
-from edge.model.bundle import described, write
-from edge.model.manifest import AnomalyHead, ClassificationHead, Input, Manifest
+from edge.model.bundle import described, load, write
+from edge.model.golden import score
+from edge.model.manifest import AnomalyHead, ClassificationHead, Golden, Input, Manifest
+from edge.model.runner import open_model
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 
 COLOURS = ("red", "green", "blue")
@@ -63,6 +66,17 @@ def anomaly(folder: Path, bank: bytes | None = None, model: bytes | None = None,
         anomaly=AnomalyHead(method="memory_bank", head="bank.npz", limit_distance=2.0),
     )
     return save(folder, manifest.model_copy(update=changes), files)
+
+
+def proven(folder: Path, model: bytes | None = None, more: Mapping[str, bytes] | None = None) -> Path:
+    """The anomaly bundle with a golden picture, and the score that the CPU gives it; `more` files lie beside."""
+    picture = np.full((32, 32, 3), 128, np.uint8)
+    picture[16:, 16:] = (255, 0, 0)
+    bare = load(anomaly(folder.parent / f"bare-{folder.name}", model=model))
+    golden = Golden(file="golden.png", score=score(open_model(bare), picture))
+    manifest = bare.manifest.model_copy(update={"golden": [golden]})
+    coded = cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
+    return save(folder, manifest, {**bare.files, "golden.png": coded, **(more or {})})
 
 
 def plain(colour: tuple[int, int, int], size: int = 32) -> Prepared:

@@ -162,7 +162,7 @@ class Chunks:
         """Milliseconds of the bare backbone and of the model with its head, in turn, on one prepared frame."""
         model = self.daemon.inspector.checks[0].model
         prepared = prepare(self.source.sample, model.spec)
-        backbone = model._interpreter  # type: ignore[attr-defined]  # noqa: SLF001 - the same one, to spare memory
+        backbone = model.engine  # type: ignore[attr-defined]  # the same one, to spare memory
         self.backbone_ms.append([])
         self.model_run_ms.append([])
         for _ in range(MODEL_RUNS):

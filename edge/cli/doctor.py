@@ -67,7 +67,8 @@ def _software() -> Iterator[Line]:
 def _model() -> Iterator[Line]:
     import numpy as np
 
-    from edge.model.interpreter import Interpreter, runtime
+    from edge.model.interpreter import Interpreter
+    from edge.model.runtime import runtime
     from edge.model.shipped import backbone
 
     try:

@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, station, teaching
+from edge.cli import bench, broker, bundles, demo, doctor, station, teaching, tune
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ for command in (
     bundles.score,
     bundles.evaluate,
     bench.bench,
+    tune.tune,
     doctor.doctor,
     broker.broker,
     demo.demo,

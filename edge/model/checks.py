@@ -1,39 +1,87 @@
 """The checks of a recipe, opened: bundles loaded, proven, and ready to run."""
 
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge.config import Check as CheckConfig
 from edge.config import Config
+from edge.errors import ConfigError, DeviceError, InferenceError
 from edge.judge.rules import check_rules
 from edge.model import golden
-from edge.model.bundle import load
-from edge.model.interpreter import DelegateConfig
-from edge.model.runner import open_model
+from edge.model.bundle import Bundle, load
+from edge.model.delegates import CPU, DelegateConfig
+from edge.model.runner import Model, open_model
+from edge.model.standby import Standby
+from edge.model.tuning import FILE as TUNED
+from edge.model.tuning import Surroundings, recall
 from edge.model.untaught import Untaught, is_taught
 from edge.model.verify import verify
 from edge.pipeline import Check, Inspector
 from edge.preprocess.quality import QualityGate
 
+log = logging.getLogger(__name__)
 
-def open_check(config: CheckConfig, verified: Path | None) -> Check:
+AUTO = "auto"
+"""The delegate that stands for whatever `edge tune` has found."""
+
+
+def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = None) -> Check:
     """Load a check's bundle, prove it in a child process unless `verified` remembers it, and open its model.
 
-    Its golden pictures are then replayed as it will run here, delegate and all. A teachable check of which nothing
-    is taught yet judges nothing. Raises `BundleError`.
+    Its golden pictures are then replayed as it will run here, on the CPU and on its delegate. A delegate that
+    cannot be used leaves the CPU, and says why; so does `auto` where the file `tuned` has nothing that holds. A
+    teachable check of which nothing is taught yet judges nothing. Raises `BundleError`.
     """
     if config.teachable and not is_taught(config.bundle):
         return Check(config, Untaught())
     bundle = load(config.bundle)
     verify(bundle, verified)
-    model = open_model(bundle, DelegateConfig.of(config), config.threads)
+    model = open_model(bundle, threads=config.threads)
     golden.check(bundle, golden.replay(bundle, model))
     check_rules(config, model.limits, model.labels)
-    return Check(config, model)
+    delegate = DelegateConfig.of(config)
+    if delegate.name == AUTO:
+        return Check(config, _as_tuned(bundle, model, delegate, tuned))
+    if delegate.name == CPU.name:
+        return Check(config, model)
+    return Check(config, Standby(bundle, model, delegate, config.threads))
+
+
+def _as_tuned(bundle: Bundle, cpu: Model, delegate: DelegateConfig, tuned: Path | None) -> Model | Standby:
+    """What `edge tune` has found; where that does not hold now, the CPU, and the reason in every report."""
+    try:
+        winner = recall(tuned, bundle.digest, Surroundings.here(delegate))
+        way = winner.way
+        if winner.throttled:
+            log.warning(
+                "%s: was tuned while the board was throttled; cool it, and run 'edge tune'", bundle.folder
+            )
+        if way.delegate != CPU.name:
+            chosen = replace(delegate, name=way.delegate)
+            return Standby(bundle, cpu, chosen, way.threads, way.precision)
+        model = open_model(bundle, CPU, way.threads, way.precision)
+        golden.check(bundle, golden.replay(bundle, model))
+    except (ConfigError, DeviceError, InferenceError) as err:
+        reason = f"delegate 'auto': {bundle.folder}: {err}"
+        log.warning("%s", reason)
+        cpu.identity = replace(cpu.identity, fallback=reason)
+        return cpu
+    return model
+
+
+def probe_delegates(checks: Sequence[Check]) -> None:
+    """Try those delegates again that were lost, and whose time has come. For one thread; it may take a minute."""
+    for check in checks:
+        if isinstance(check.model, Standby):
+            check.model.probe()
 
 
 def open_checks(config: Config, verified: Path | None) -> list[Check]:
     """Every check of the recipe. Raises `BundleError`."""
-    return [open_check(check, verified) for check in config.recipe.checks]
+    tuned = config.station.state_dir / TUNED
+    return [open_check(check, verified, tuned) for check in config.recipe.checks]
 
 
 def open_inspector(config: Config, verified: Path | None) -> Inspector:

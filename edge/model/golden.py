@@ -26,14 +26,19 @@ def replay(bundle: Bundle, model: Model) -> tuple[float, ...]:
 
 def check(bundle: Bundle, scores: Sequence[float]) -> None:
     """Are these the scores that the manifest expects? Raises `BundleError` that names each picture that is off."""
-    expected = bundle.manifest.golden
-    if len(scores) != len(expected):
-        raise BundleError(f"{bundle.folder}: {len(scores)} scores for {len(expected)} golden pictures")
-    complaints = list(_complaints(expected, scores, bundle.manifest.tolerance))
+    complaints = differences(bundle, scores)
     if complaints:
         raise BundleError(
             "\n".join(f"{bundle.folder}: {complaint}; teach the bundle again" for complaint in complaints)
         )
+
+
+def differences(bundle: Bundle, scores: Sequence[float]) -> list[str]:
+    """How these scores differ from those that the manifest expects: a clause for each picture that is off."""
+    expected = bundle.manifest.golden
+    if len(scores) != len(expected):
+        return [f"{len(scores)} scores for {len(expected)} golden pictures"]
+    return list(_complaints(expected, scores, bundle.manifest.tolerance))
 
 
 def score(model: Model, picture: Image, label: str | None = None) -> float:

@@ -1,8 +1,7 @@
-"""A bundle at work: its interpreter and its head, from tensors to a prediction."""
+"""A bundle at work: what runs its model, and its head, from tensors to a prediction."""
 
-import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +14,16 @@ from edge.model.anomaly_head import AnomalyScorer
 from edge.model.arrays import unpack
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
+from edge.model.content import Precision, content_for
+from edge.model.delegate_process import DelegateProcess
+from edge.model.delegates import CPU, DelegateConfig
 from edge.model.few_shot import FewShot
-from edge.model.interpreter import CPU, DelegateConfig, Interpreter, TensorSpec
+from edge.model.interpreter import Engine, Interpreter, TensorSpec
 from edge.model.manifest import MANIFEST
 from edge.model.taps import Outputs
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared
 from edge.types import Decision, ModelIdentity, Prediction
-
-log = logging.getLogger(__name__)
 
 Scores = tuple[npt.NDArray[np.float32], ...]
 """For each tensor: a map of relative distances, or a probability for each label."""
@@ -55,25 +55,23 @@ class Head(NamedTuple):
 class Model:
     """A loaded bundle. Used by the inspect thread alone."""
 
-    def __init__(self, bundle: Bundle, delegate: DelegateConfig = CPU, threads: int = 1) -> None:
-        """Raises `BundleError` where the model is not what the manifest says, `DeviceError` without a runtime."""
+    def __init__(self, bundle: Bundle, engine: Engine, threads: int = 1) -> None:
+        """Raises `BundleError` where the model is not what the manifest says."""
         manifest = bundle.manifest
-        self._name = str(bundle.model_path)
-        self._content = bundle.files[manifest.model]
-        self._size = (manifest.input.height, manifest.input.width) if manifest.resizable else None
-        self._interpreter = Interpreter(self._content, threads, delegate, self._name, self._size)
-        _check_input(manifest.input.width, manifest.input.height, self._interpreter.inputs[0], bundle)
-        self._head = HEADS[manifest.task](bundle, self._interpreter.outputs)
+        self.engine = engine
+        _check_input(manifest.input.width, manifest.input.height, engine.inputs[0], bundle)
+        self._head = HEADS[manifest.task](bundle, engine.outputs)
         self.spec = InputSpec(**dict(manifest.input))
         self.limits = Limits(pass_below=manifest.limits.pass_below)
         self.quality = QualityLimits.from_table(manifest.quality.model_dump())
         self.labels = tuple(manifest.classification.labels) if manifest.classification else ()
-        self._version, self._digest, self._threads = manifest.version, bundle.digest, threads
-        self.identity = self._identify(manifest.name, self._interpreter)
+        self.identity = ModelIdentity(
+            manifest.name, manifest.version, bundle.digest, engine.delegate, threads
+        )
 
     def run(self, prepared: Prepared) -> Result:
         """The model's outputs and scores, tensor by tensor. Raises `InferenceError`."""
-        outputs = tuple(self._interpreter.invoke(tensor) for tensor in prepared.tensors)
+        outputs = tuple(self.engine.invoke(tensor) for tensor in prepared.tensors)
         return Result(tuple(self._head.score(seen) for seen in outputs), outputs)
 
     def decode(self, result: Result, prepared: Prepared) -> Prediction:
@@ -84,25 +82,33 @@ class Model:
         """The decision on this result, whose regions now name the taught place that is most like them."""
         return self._head.explain(decision, result, prepared)
 
-    def fall_back(self, reason: str) -> None:
-        """Go on with the CPU, and say why in every report. Raises `BundleError`, `DeviceError`."""
-        log.warning("model %s: goes on with the CPU: %s", self.identity.name, reason)
-        self._interpreter = Interpreter(self._content, self._threads, CPU, self._name, self._size)
-        self._interpreter.fallback = reason
-        self.identity = self._identify(self.identity.name, self._interpreter)
-
-    def _identify(self, name: str, interpreter: Interpreter) -> ModelIdentity:
-        return ModelIdentity(
-            name, self._version, self._digest, interpreter.delegate, self._threads, interpreter.fallback
-        )
+    def fall_back(self, _reason: str) -> bool:
+        """There is nothing else that could run it."""
+        return False
 
 
-def open_model(bundle: Bundle, delegate: DelegateConfig = CPU, threads: int = 1) -> Model:
-    """Make a bundle ready to run. One that cannot have the delegate gets the CPU, and says so in its identity.
+def open_model(
+    bundle: Bundle, delegate: DelegateConfig = CPU, threads: int = 1, precision: Precision = "int8"
+) -> Model:
+    """Make a bundle ready to run: on the CPU here, on any other delegate in a process of its own.
 
-    Raises `BundleError`, and `DeviceError` where there is no TFLite runtime. Any thread; then see `Model`.
+    Raises `BundleError`, and `DeviceError` where there is no TFLite runtime or the delegate cannot have the model.
+    Any thread (but see `DelegateProcess`); then see `Model`.
     """
-    return Model(bundle, delegate, threads)
+    manifest = bundle.manifest
+    # What was compiled for the Edge TPU has the size that it was compiled for.
+    resizable = manifest.resizable and delegate.name != "edgetpu"
+    size = (manifest.input.height, manifest.input.width) if resizable else None
+    content = content_for(bundle, delegate.name, precision)
+    opened: type[Interpreter | DelegateProcess] = (
+        Interpreter if delegate.name == CPU.name else DelegateProcess
+    )
+    floats = precision != "int8"
+    engine = opened(content, threads, delegate, str(bundle.model_path), size, floats=floats)
+    model = Model(bundle, engine, threads)
+    if precision != "int8":  # what was not taught with int8 is to be seen in every report
+        model.identity = replace(model.identity, delegate=f"{delegate.name} ({precision})")
+    return model
 
 
 def _anomaly(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:

@@ -48,7 +48,9 @@ def find(config: Config, name: str) -> Product:
         raise BundleError(f"{product.shelf}: cannot be written: {err.strerror or err}") from err
 
 
-def renewed(inspector: Inspector, shelf: Path, quality: Quality, verified: Path | None) -> Inspector | None:
+def renewed(
+    inspector: Inspector, shelf: Path, quality: Quality, verified: Path | None, tuned: Path | None = None
+) -> Inspector | None:
     """The same inspector with the active version of one shelf; None where none of its checks uses that.
 
     Raises `EdgeError` where that version cannot judge; then the one before it is the active one again.
@@ -57,7 +59,7 @@ def renewed(inspector: Inspector, shelf: Path, quality: Quality, verified: Path 
         return None
     try:
         checks = tuple(
-            open_check(check.config, verified) if check.config.bundle == shelf else check
+            open_check(check.config, verified, tuned) if check.config.bundle == shelf else check
             for check in inspector.checks
         )
     except EdgeError:

@@ -25,5 +25,14 @@ def reference(name: str) -> Path | None:
     return _find(name.replace("-int8", "-float16")) if "-int8" in name else None
 
 
+def float_twin(content: bytes) -> bytes | None:
+    """The float model that these bytes, a shipped int8 backbone, were made from; None for another model."""
+    for name in (BACKBONE, QUICK):
+        path, twin = _find(name), reference(name)
+        if path is not None and twin is not None and path.read_bytes() == content:
+            return twin.read_bytes()
+    return None
+
+
 def _find(name: str) -> Path | None:
     return next((folder / name for folder in _PLACES if (folder / name).is_file()), None)

@@ -13,9 +13,9 @@ from typing import BinaryIO
 from edge.errors import EdgeError
 from edge.model.bundle import Bundle, assemble
 from edge.model.golden import replay
-from edge.model.interpreter import runtime
 from edge.model.manifest import MANIFEST
 from edge.model.runner import open_model
+from edge.model.runtime import runtime
 
 MEMORY_BYTES = 2 * 1024**3
 CPU_S = 60

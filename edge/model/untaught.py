@@ -37,8 +37,9 @@ class Untaught:
         """As it is: there is nothing to compare with."""
         return decision
 
-    def fall_back(self, _reason: str) -> None:
+    def fall_back(self, _reason: str) -> bool:
         """There is nothing to fall back from."""
+        return False
 
 
 def is_taught(folder: Path) -> bool:

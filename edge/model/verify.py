@@ -13,7 +13,7 @@ from edge.durable import replace_file
 from edge.errors import BundleError
 from edge.model import golden
 from edge.model.bundle import Bundle
-from edge.model.interpreter import runtime
+from edge.model.runtime import runtime
 from edge.model.trial import pack
 from edge.service import bare_environment
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.model.arrays import Floats
-from edge.model.interpreter import CPU, Interpreter, TensorSpec
+from edge.model.delegates import CPU
+from edge.model.interpreter import Interpreter, TensorSpec
 from edge.model.taps import Taps
 from edge.preprocess.layout import Layout
 from edge.preprocess.pyramid import Pyramid
