@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from edge.table import FilePath, Fraction, Segment, Table, read_table, read_text
 
 Point = tuple[int, int]
+Gain = Annotated[float, Field(gt=0, le=32)]
 
 
 class Station(Table):
@@ -132,7 +133,7 @@ class Picamera2Source(Table):
     analogue_gain: float | None = Field(
         None, ge=1, le=256, description="Fixed gain of the sensor; none locks what the camera has settled on."
     )
-    colour_gains: tuple[float, float] | None = Field(
+    colour_gains: tuple[Gain, Gain] | None = Field(
         None,
         description="Fixed white balance, gains of red and blue; none locks what the camera has settled on.",
     )

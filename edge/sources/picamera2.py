@@ -14,7 +14,7 @@ from edge.errors import CaptureError, ConfigError
 from edge.mailbox import Closed
 from edge.sources.camera_controls import Controls, recorded
 from edge.sources.pacing import Pace
-from edge.sources.picamera2_session import AHEAD, Session, Shot, load
+from edge.sources.picamera2_session import AHEAD, Library, Session, Shot, load
 from edge.types import EndOfFrames, Frame
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,16 @@ TRIGGER_MODE = Path("/sys/module/imx296/parameters/trigger_mode")
 
 
 class Picamera2:
-    """A camera that is opened again whenever it is lost, with the exposure, gains and focus that it had before."""
+    """A camera that is opened again whenever it is lost, with the exposure, gains and focus that it had before.
 
-    def __init__(self, config: Picamera2Source) -> None:
+    Args:
+        config: Its settings.
+        library: Takes the place of the installed picamera2; for tests.
+    """
+
+    def __init__(self, config: Picamera2Source, library: Library | None = None) -> None:
         """Raises `ConfigError` where a library is missing, or the sensor's driver does not wait for triggers."""
-        self._library = load()
+        self._library = library or load()
         if config.trigger == "hardware":
             require_trigger_mode(TRIGGER_MODE)
         self._config = config
@@ -64,14 +69,19 @@ class Picamera2:
         """
         asked_ns = monotonic_ns()
         self._pace.sleep(0)
+        self._tell_of_unseen()
+        shot, self._waiting = self._waiting, None
         try:
-            shot = self._waiting or self._take(asked_ns)
+            shot = shot or self._take(asked_ns)
         except Closed:
             raise EndOfFrames from None
         except CaptureError as err:
             self._lose()
-            raise CaptureError(f"{self.name}: {err}") from err
-        self._tell_of_unseen(shot)
+            self.sequence += err.part_unseen
+            raise CaptureError(f"{self.name}: {err}", part_unseen=err.part_unseen) from err
+        if self._unseen:
+            self._waiting = shot
+            self._tell_of_unseen()
         self.sequence += 1
         return self._frame(shot)
 
@@ -110,18 +120,18 @@ class Picamera2:
                 "If not, look at the trigger wire, and at the camera, which is opened again"
             ) from None
         if self._last_number is not None:
-            self._unseen = max(0, shot.number - self._last_number - 1)
+            self._unseen += max(0, shot.number - self._last_number - 1)
         self._last_number = shot.number
         return shot
 
-    def _tell_of_unseen(self, shot: Shot) -> None:
-        """A `CaptureError` for each part whose frame the sensor took, and nobody fetched in time."""
-        self._waiting = shot if self._unseen else None
+    def _tell_of_unseen(self) -> None:
+        """Raise `CaptureError` for a part whose frame the sensor took, and nobody read; one at a time."""
         if self._unseen:
             self._unseen -= 1
             self.sequence += 1
             raise CaptureError(
-                f"{self.name}: a part was triggered before there was room for its picture", part_unseen=True
+                f"{self.name}: a part was triggered, but its picture was lost before it was read",
+                part_unseen=True,
             )
 
     def _open(self) -> Session:
@@ -145,7 +155,8 @@ class Picamera2:
     def _lose(self) -> None:
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            unread = session.close()
+            self._unseen += unread if self._config.trigger == "hardware" else 0
 
     def _frame(self, shot: Shot) -> Frame:
         age = timedelta(microseconds=(monotonic_ns() - shot.exposed_ns) / 1000)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from edge.config import Picamera2Source
@@ -35,8 +34,8 @@ INSTALL = (
 class Library(NamedTuple):
     """The two modules, loaded."""
 
-    picamera2: ModuleType
-    libcamera: ModuleType
+    picamera2: Any
+    libcamera: Any
 
 
 def load() -> Library:
@@ -102,6 +101,8 @@ class Session:
                 exposed_ns = exposed_now_ns(said["SensorTimestamp"], said.get("ExposureTime", 0))
                 if exposed_ns >= since_ns:
                     return self._shot(request, said, exposed_ns)
+            if time.monotonic() > until_s:
+                raise TimeoutError
 
     def settle(self, timeout_s: float) -> list[str]:
         """Let the camera adjust itself for `lock_s`, then hold what it has found. Returns what does not hold.
@@ -110,17 +111,18 @@ class Session:
         """
         if self.config.trigger == "hardware":
             return camera_controls.complaints(self.held, {}, self.offered)  # each frame is a part
-        said: Mapping[str, Any] = self._next_said(timeout_s)
+        said, to_come = self._next_said(timeout_s), 0
         if camera_controls.to_settle(self.held, self.offered):
             until_s = time.monotonic() + self.config.lock_s
             while time.monotonic() < until_s:
                 said = self._next_said(timeout_s)
             self.held = camera_controls.settled(self.held, said, self.offered)
             self._camera.set_controls(camera_controls.hold(self.held, self.offered))
-        # What is set shows some frames later: those in the pipeline were begun before.
-        for _ in range(2 * BUFFERS):
+            # What is set shows some frames later: those in the pipeline were begun before.
+            to_come = BUFFERS if self.held.keys() & self.offered else 0
+        for number in range(2 * BUFFERS):
             wrong = camera_controls.complaints(self.held, said, self.offered)
-            if not wrong or not self.held.keys() & self.offered:
+            if number >= to_come and not wrong:
                 break
             said = self._next_said(timeout_s)
         return wrong
@@ -129,13 +131,17 @@ class Session:
         """Make a blocked `next_shot` raise `Closed`. Any thread."""
         self._done.close()
 
-    def close(self) -> None:
-        """Let go of the camera. Raises `DeviceError` where it cannot be let go: only a fresh process helps."""
+    def close(self) -> int:
+        """Let go of the camera, and say how many frames had come that nobody has read.
+
+        Raises `DeviceError` where it cannot be let go: only a fresh process helps.
+        """
         self._done.close()
         try:
             bounded(self._shut, CALL_LIMIT_S, "close camera")
         except (RuntimeError, OSError, KeyError, AttributeError) as err:
             raise DeviceError(f"the camera cannot be closed: {_innermost(err)}") from err
+        return len(self._done)
 
     def _open(self) -> Any:
         library = self._library.picamera2
@@ -211,7 +217,9 @@ class Session:
             finally:
                 request.release()
         except (RuntimeError, OSError, ValueError, KeyError) as err:
-            raise CaptureError(f"a frame cannot be read: {_innermost(err)}") from err
+            # Of a sensor that is triggered, each frame is a part.
+            is_part = self.config.trigger == "hardware"
+            raise CaptureError(f"a frame cannot be read: {_innermost(err)}", part_unseen=is_part) from err
 
     def _shot(self, request: Any, said: Mapping[str, Any], exposed_ns: int) -> Shot:
         large = self._pixels(request, "main")

@@ -5,6 +5,7 @@ planes, which only libcamera's own allocator makes, and does not keep its rate. 
 
     lost      its frames come back cancelled, as a Raspberry Pi's do when the sensor's cable is out
     broken    picamera2's thread dies of an exception
+    hanging   a call into the driver does not come back
 """
 
 import importlib.abc
@@ -45,6 +46,8 @@ def adapt(module: ModuleType) -> None:
 
     def paced(self: Any, flushid: Any = None) -> None:
         time.sleep(PERIOD_S)
+        while fate() == "hanging":
+            time.sleep(PERIOD_S)
         if fate() == "lost":
             self.cms.get_ready_requests()
         else:
