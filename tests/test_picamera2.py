@@ -17,8 +17,9 @@ from edge.errors import CaptureError, ConfigError, DeviceError
 from edge.sources.bounded import bounded
 from edge.sources.buffers import Layout, choose, to_rgb
 from edge.sources.camera_controls import complaints, hold, recorded
-from edge.sources.picamera2 import Picamera2, require_trigger_mode
+from edge.sources.picamera2 import Picamera2
 from edge.sources.sensor_clock import exposed_at_ns
+from edge.sources.sensor_trigger import require_trigger
 from edge.types import EndOfFrames
 
 S = 10**9
@@ -68,14 +69,55 @@ def test_only_triggered_frames_are_parts() -> None:
     assert settings(**TRIGGERED).triggered
 
 
-def test_a_driver_that_runs_free_is_no_trigger(tmp_path: Path) -> None:
+@pytest.fixture
+def trigger_mode(tmp_path: Path) -> Path:
+    """The driver's parameter, as the kernel shows it."""
     parameter = tmp_path / "trigger_mode"
-    require_trigger_mode(parameter)  # another sensor
     parameter.write_text("1\n")
-    require_trigger_mode(parameter)
-    parameter.write_text("0\n")
+    return parameter
+
+
+def test_a_driver_that_runs_free_is_no_trigger(trigger_mode: Path) -> None:
+    trigger_mode.write_text("0\n")
     with pytest.raises(ConfigError, match="options imx296 trigger_mode=1"):
-        require_trigger_mode(parameter)
+        require_trigger(trigger_mode)
+
+
+def test_of_other_sensors_nothing_is_asked(tmp_path: Path) -> None:
+    require_trigger(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ('"camera_timeout_value_ms": 9999999,', True),
+        ('        "camera_timeout_value_ms" : 3600000', True),
+        ('"camera_timeout_value_ms": 1000', False),
+        ('# "camera_timeout_value_ms": 9999999', False),
+        ("", False),
+    ],
+)
+def test_libcamera_must_not_give_up_between_two_parts(
+    trigger_mode: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *, good: bool
+) -> None:
+    monkeypatch.setenv("LIBCAMERA_RPI_CONFIG_FILE", str(tmp_path / "apps.yaml"))
+    (tmp_path / "apps.yaml").write_text(f'{{ "pipeline_handler": {{\n{text}\n}} }}')
+    if good:
+        require_trigger(trigger_mode)
+    else:
+        with pytest.raises(ConfigError, match="libcamera gives up on a sensor"):
+            require_trigger(trigger_mode)
+
+
+def test_a_file_for_libcamera_that_is_missing_or_not_named_is_told(
+    trigger_mode: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LIBCAMERA_RPI_CONFIG_FILE", raising=False)
+    with pytest.raises(ConfigError, match="it is not set"):
+        require_trigger(trigger_mode)
+    monkeypatch.setenv("LIBCAMERA_RPI_CONFIG_FILE", "/nowhere.yaml")
+    with pytest.raises(ConfigError, match=r"/nowhere\.yaml: cannot be read: No such file"):
+        require_trigger(trigger_mode)
 
 
 # The libraries

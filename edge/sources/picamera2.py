@@ -2,7 +2,6 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from time import monotonic_ns
 from types import TracebackType
 from typing import Self
@@ -10,19 +9,18 @@ from typing import Self
 import numpy as np
 
 from edge.config import Picamera2Source
-from edge.errors import CaptureError, ConfigError
+from edge.errors import CaptureError
 from edge.mailbox import Closed
 from edge.sources.camera_controls import Controls, recorded
 from edge.sources.pacing import Pace
 from edge.sources.picamera2_session import AHEAD, Library, Session, Shot, load
+from edge.sources.sensor_trigger import require_trigger
 from edge.types import EndOfFrames, Frame
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.25
 """Longest, before the first attempt to open a lost camera again; it doubles with each."""
-TRIGGER_MODE = Path("/sys/module/imx296/parameters/trigger_mode")
-"""Of the global-shutter camera's driver: 1 where its trigger input counts."""
 
 
 class Picamera2:
@@ -34,10 +32,10 @@ class Picamera2:
     """
 
     def __init__(self, config: Picamera2Source, library: Library | None = None) -> None:
-        """Raises `ConfigError` where a library is missing, or the sensor's driver does not wait for triggers."""
+        """Raises `ConfigError` where a library is missing, or the machine is not set up for triggers."""
         self._library = library or load()
         if config.trigger == "hardware":
-            require_trigger_mode(TRIGGER_MODE)
+            require_trigger()
         self._config = config
         self.name = config.camera or "picamera2"
         self.triggered = config.triggered
@@ -169,13 +167,4 @@ class Picamera2:
             controls=recorded(shot.said),
             trigger=self._config.trigger if self.triggered else None,
             evidence=shot.evidence,
-        )
-
-
-def require_trigger_mode(parameter: Path) -> None:
-    """Raises `ConfigError` where the global-shutter camera's driver runs free; other sensors have no such file."""
-    if parameter.exists() and parameter.read_text().strip() == "0":
-        raise ConfigError(
-            "source.trigger: 'hardware', but the driver imx296 runs free; put 'options imx296 trigger_mode=1' "
-            "into /etc/modprobe.d/edge-inspect.conf, and reboot"
         )
