@@ -208,7 +208,7 @@ def prove_triggers() -> None:
         )
     with source("fine", trigger="hardware", **FIXED) as camera:
         camera.read()
-        befall("lost")
+        befall("idle")
         _later(4.0, lambda: befall(None))
         waited_s = max(_seconds(camera.read) for _ in range(AHEAD + 2))  # some wait in the camera's memory
         proved(
@@ -251,7 +251,7 @@ def prove_loss() -> None:
     with source("fine") as camera:
         for _ in range(5):
             camera.read()
-        befall("lost")
+        befall("idle")
         _later(0.5, lambda: befall(None))
         longest_s = max(_seconds(camera.read) for _ in range(10))
         proved("frames stop for 0.5 s: waited for, no fault", longest_s > 0.3, f"{longest_s:.1f} s")

@@ -27,6 +27,8 @@ from edge.types import EndOfFrames, Frame, Image
 
 FIRST_PAUSE_S = 0.5
 """Longest, before the first attempt to start it again; it doubles with each."""
+START_S = 15.0
+"""Longer for the first frame: where it may not remember its plug-ins, GStreamer looks through all of them."""
 LAST_WORDS_BYTES = 4096
 LAST_LINES = 3
 """Of what it said before it ended: the reason comes at the end."""
@@ -67,7 +69,7 @@ class GStreamer:
         self._pace.sleep(0)
         try:
             child = self._child or self._start()
-            pixels, captured_ns, captured_at = child.frame(self._config.timeout_s)
+            pixels, captured_ns, captured_at = child.frame()
         except CaptureError as err:
             self._end()
             raise CaptureError(f"{self.name}: {err}") from err
@@ -96,11 +98,12 @@ class _Child:
     """A running pipeline. For one thread: the kernel kills it when that ends."""
 
     def __init__(self, arguments: list[str], config: GStreamerSource, wake: int) -> None:
-        self._width, self._height = config.width, config.height
+        self._width, self._height, self._timeout_s = config.width, config.height, config.timeout_s
         # GStreamer begins each row at a multiple of four bytes.
         self._stride_bytes = -(-3 * config.width // 4) * 4
         self._said = b""
         self._wake = wake
+        self._started = False
         try:
             self._process = subprocess.Popen(
                 arguments,
@@ -120,20 +123,21 @@ class _Child:
         for file in (self._frames, self._words, wake):
             self._poll.register(file, select.POLLIN)
 
-    def frame(self, timeout_s: float) -> tuple[Image, int, datetime]:
+    def frame(self) -> tuple[Image, int, datetime]:
         """A whole frame, and when it began to come. Raises `CaptureError` and `EndOfFrames`."""
         memory = np.empty((self._height, self._stride_bytes), np.uint8)
         rest = memory.reshape(-1).data
-        until_s = monotonic() + timeout_s
-        began_ns, began_at = 0, datetime.now(UTC)
+        self._wait(self._timeout_s if self._started else self._timeout_s + START_S)
+        self._started = True
+        began_ns, began_at = monotonic_ns(), datetime.now(UTC)
+        until_s = monotonic() + self._timeout_s
         while rest:
-            self._wait(until_s, timeout_s)
-            if not began_ns:
-                began_ns, began_at = monotonic_ns(), datetime.now(UTC)
             count = os.readv(self._frames, [rest])
             if count == 0:
                 raise CaptureError(self._how_it_ended())
             rest = rest[count:]
+            if rest:
+                self._wait(max(0.0, until_s - monotonic()))
         pixels = memory[:, : 3 * self._width].reshape(self._height, self._width, 3)
         return np.ascontiguousarray(pixels), began_ns, began_at
 
@@ -147,8 +151,9 @@ class _Child:
             if pipe is not None:
                 pipe.close()
 
-    def _wait(self, until_s: float, timeout_s: float) -> None:
+    def _wait(self, limit_s: float) -> None:
         """Until there is a piece of a frame, or the end of all frames; what is said meanwhile is kept."""
+        until_s = monotonic() + limit_s
         while True:
             ready = dict(self._poll.poll(max(0.0, until_s - monotonic()) * 1000))
             if self._wake in ready:
@@ -158,7 +163,7 @@ class _Child:
             if self._frames in ready:
                 return
             if monotonic() >= until_s:
-                raise CaptureError(f"no frame within {timeout_s:g} s{self._last_words()}")
+                raise CaptureError(f"no whole frame within {self._timeout_s:g} s{self._last_words()}")
 
     def _listen(self) -> bool:
         """Keep the last of what it says; False where it has said all."""

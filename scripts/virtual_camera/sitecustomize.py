@@ -3,6 +3,7 @@
 picamera2 is made for the cameras of a Raspberry Pi. The virtual one has no raw stream, gives buffers of two
 planes, which only libcamera's own allocator makes, and does not keep its rate. A file says what befalls it:
 
+    idle      it gives no frame, as when no trigger comes
     lost      its frames come back cancelled, as a Raspberry Pi's do when the sensor's cable is out
     broken    picamera2's thread dies of an exception
     hanging   a call into the driver does not come back
@@ -46,7 +47,7 @@ def adapt(module: ModuleType) -> None:
 
     def paced(self: Any, flushid: Any = None) -> None:
         time.sleep(PERIOD_S)
-        while fate() == "hanging":
+        while fate() in {"idle", "hanging"}:
             time.sleep(PERIOD_S)
         if fate() == "lost":
             self.cms.get_ready_requests()
