@@ -5,6 +5,7 @@ in `virtual_camera/`; the file `fate` pulls the plug.
 """
 
 import json
+import logging
 import platform
 import signal
 import subprocess
@@ -468,6 +469,9 @@ def main() -> None:
         for name in ("picamera2", "ai-edge-litert", "numpy", "opencv-python-headless")
     )
     print(f"     libcamera {libcamera}, Python {platform.python_version()}, {modules}")
+    # That picamera2's thread dies is told below, in a line.
+    logging.getLogger("picamera2.previews.null_preview").setLevel(logging.CRITICAL + 1)
+    threading.excepthook = lambda _what: None
     draw()
     befall(None)
     plug("card", "good", "fine", "faulty")

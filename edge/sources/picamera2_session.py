@@ -1,5 +1,6 @@
 """One open libcamera camera: configured, started, asked for frames, closed. Nothing else knows picamera2."""
 
+import gc
 import importlib
 import logging
 import math
@@ -145,6 +146,8 @@ class Session:
 
     def _open(self) -> Any:
         library = self._library.picamera2
+        # As long as anything is left of a camera that was lost, libcamera does not look again for what is there.
+        gc.collect()
         camera = library.Picamera2(self._index())
         try:
             camera.configure(self._configuration(camera))
@@ -159,12 +162,12 @@ class Session:
         for attempt in range(2):
             found = self._library.picamera2.Picamera2.global_camera_info()
             for index, camera in enumerate(found):
-                if wanted in camera["Model"] or wanted in camera["Id"]:
+                if wanted in camera.get("Model", "") or wanted in camera["Id"]:
                     return index
             if attempt == 0:
                 # libcamera lists what was there when it started; a fresh one looks again.
                 self._library.picamera2.Picamera2._cm.reset()  # noqa: SLF001 - there is no other way
-        names = ", ".join(camera["Model"] for camera in found) or "none"
+        names = ", ".join(camera.get("Model", camera["Id"]) for camera in found) or "none"
         raise RuntimeError(f"no camera {wanted!r}; there is: {names}" if wanted else "no camera is there")
 
     def _configuration(self, camera: Any) -> dict[str, Any]:
