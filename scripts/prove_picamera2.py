@@ -356,7 +356,8 @@ def running(config: Path) -> Iterator[subprocess.Popen[bytes]]:
 def reports(config: Path) -> list[dict[str, Any]]:
     """What the station has said so far."""
     path = config.with_suffix(".jsonl")
-    lines = path.read_text().splitlines() if path.exists() else []
+    # The last line may be half written.
+    lines = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
     return [record for record in map(json.loads, lines) if "verdict" in record]
 
 

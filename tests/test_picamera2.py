@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -434,11 +435,22 @@ def pulses(camera: Camera, count: int) -> None:
         camera.pulse()
 
 
+def when_asked(camera: Camera, count: int, what: Callable[[], None]) -> None:
+    """Do it as soon as so many frames have been asked for."""
+
+    def wait() -> None:
+        while len(camera.jobs) < count:
+            time.sleep(0.005)
+        what()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def started(camera: Camera, **given: object) -> Picamera2:
     """A triggered source that has seen its first part."""
     camera.waits_for_pulse = True
     opened = source(camera, **{**TRIGGERED, **given})
-    threading.Timer(0.1, camera.pulse).start()
+    when_asked(camera, 3, camera.pulse)
     assert opened.read().sequence == 1
     return opened
 
@@ -454,7 +466,7 @@ def test_a_part_that_never_comes_is_no_fault() -> None:
 def test_parts_wait_in_the_camera_while_nobody_looks() -> None:
     camera = Camera()
     with started(camera) as opened:
-        threading.Timer(0.1, lambda: pulses(camera, 3)).start()
+        when_asked(camera, 3, lambda: pulses(camera, 3))
         assert [opened.read().sequence for _ in range(3)] == [2, 3, 4]
 
 
@@ -464,7 +476,7 @@ def test_a_part_for_which_there_was_no_room_is_told_in_its_place() -> None:
     with started(camera) as opened:
         pulses(camera, 5)  # two wait, and three find nobody who asked
         camera.pulse()
-        threading.Timer(0.2, camera.pulse).start()
+        when_asked(camera, 3, camera.pulse)
         for _ in range(7):
             try:
                 told.append(opened.read().sequence)
@@ -479,7 +491,7 @@ def test_parts_that_wait_while_the_camera_is_lost_are_told_of() -> None:
     with started(camera) as opened:
         pulses(camera, 2)
         camera.unreadable = 1
-        threading.Timer(0.3, camera.pulse).start()
+        when_asked(camera, 3, camera.pulse)
         for _ in range(3):
             try:
                 told.append(opened.read().sequence)
@@ -488,13 +500,23 @@ def test_parts_that_wait_while_the_camera_is_lost_are_told_of() -> None:
     assert told == ["missed 2", "missed 3", 4]
 
 
+def test_parts_that_nobody_reads_any_more_are_told_when_it_is_stopped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    camera = Camera()
+    with caplog.at_level(logging.WARNING), started(camera) as opened:
+        pulses(camera, 2)
+        opened.interrupt()
+    assert "2 triggered parts came while it was being stopped: not judged" in caplog.text
+
+
 def test_triggers_that_stay_away_are_a_fault_where_parts_come_at_least_so_often() -> None:
     camera = Camera()
     with started(camera, part_every_s=0.4) as opened:
         with pytest.raises(CaptureError, match=r"no part for 0\.4 s .* look at the trigger wire") as caught:
             opened.read()
         assert not caught.value.part_unseen
-        threading.Timer(0.2, camera.pulse).start()
+        when_asked(camera, 3, camera.pulse)
         assert opened.read().sequence == 2
     assert camera.opened == 2
 

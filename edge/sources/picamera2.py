@@ -58,6 +58,11 @@ class Picamera2:
     ) -> None:
         """Raises `DeviceError` where the camera cannot be let go."""
         self._lose()
+        missed = self._unseen + (self._waiting is not None)
+        if missed:
+            log.warning(
+                "%s: %d triggered parts came while it was being stopped: not judged", self.name, missed
+            )
 
     def read(self) -> Frame:
         """The next frame; `captured_ns` is the start of its exposure.
