@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from edge.table import FilePath, Fraction, Segment, Table, read_table, read_text
 
 Point = tuple[int, int]
+Gain = Annotated[float, Field(gt=0, le=32)]
 
 
 class Station(Table):
@@ -100,8 +101,112 @@ class OpenCVSource(Table):
     )
 
 
+class Picamera2Source(Table):
+    """A camera on a Raspberry Pi's ribbon cable: its image processor gives what is judged, in its size."""
+
+    type: Literal["picamera2"]
+    camera: str = Field(
+        "", description="Part of the camera's model or id, such as imx296; empty: the first that there is."
+    )
+    width: int = Field(
+        1280, ge=64, le=16384, description="Width in pixels of the picture for people, which evidence keeps."
+    )
+    height: int = Field(960, ge=64, le=16384, description="Its height in pixels.")
+    lores_width: int = Field(
+        224,
+        ge=0,
+        le=16384,
+        description="Width in pixels of what is judged, and taught; 0: the large picture.",
+    )
+    lores_height: int = Field(
+        224,
+        ge=0,
+        le=16384,
+        description="Its height; 224 by 224 is what a model without tiles takes as it is.",
+    )
+    rate_hz: float = Field(
+        0.0, ge=0, le=1000, description="Frames a second; 0 is 30, or less if exposed longer."
+    )
+    exposure_time_us: int | None = Field(
+        None, gt=0, description="Fixed exposure in microseconds; none locks what the camera has settled on."
+    )
+    analogue_gain: float | None = Field(
+        None, ge=1, le=256, description="Fixed gain of the sensor; none locks what the camera has settled on."
+    )
+    colour_gains: tuple[Gain, Gain] | None = Field(
+        None,
+        description="Fixed white balance, gains of red and blue; none locks what the camera has settled on.",
+    )
+    lens_position: float | None = Field(
+        None,
+        ge=0,
+        le=32,
+        description="Fixed focus in dioptres (1/metres); none locks what the camera has found.",
+    )
+    lock_s: float = Field(2.0, ge=0, le=60, description="How long the camera may settle before it is locked.")
+    trigger: Literal["none", "software", "hardware"] = Field(
+        "none",
+        description="'software': a frame begun after it is asked for; 'hardware': the sensor's trigger wire.",
+    )
+    part_every_s: float | None = Field(
+        None, gt=0, description="With 'hardware': no part for so long is a fault; none: parts may be rare."
+    )
+    timeout_s: float = Field(2.0, gt=0, le=120, description="No frame for so long is a fault.")
+    reconnect_s: float = Field(
+        2.0, gt=0, le=3600, description="Longest pause between attempts to open the camera again."
+    )
+
+    @property
+    def triggered(self) -> bool:
+        """Each frame is a part of its own, and none may be dropped."""
+        return self.trigger != "none"
+
+    @model_validator(mode="after")
+    def _can_be_had(self) -> Self:
+        if (self.lores_width == 0) != (self.lores_height == 0):
+            raise ValueError("give lores_width and lores_height, or neither")
+        if self.lores_width > self.width or self.lores_height > self.height:
+            raise ValueError("lores_width and lores_height may not exceed width and height")
+        if any(side % 2 for side in (self.width, self.height, self.lores_width, self.lores_height)):
+            raise ValueError("width, height, lores_width and lores_height must be even")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_held(self) -> Self:
+        if self.trigger != "hardware":
+            if self.part_every_s is not None:
+                raise ValueError("part_every_s goes with trigger = 'hardware'")
+        elif None in (self.exposure_time_us, self.analogue_gain, self.colour_gains):
+            raise ValueError(
+                "trigger = 'hardware' has no frames to settle on; "
+                "give exposure_time_us, analogue_gain and colour_gains"
+            )
+        return self
+
+
+class GStreamerSource(Table):
+    """Any camera that GStreamer can read, by a `gst-launch-1.0` of its own."""
+
+    type: Literal["gstreamer"]
+    pipeline: str = Field(
+        min_length=1,
+        description="The source part of a pipeline, as gst-launch-1.0 takes it; the rest is added.",
+    )
+    width: int = Field(1280, ge=16, le=16384, description="Frame width in pixels.")
+    height: int = Field(960, ge=16, le=16384, description="Frame height in pixels.")
+    rate_hz: int = Field(0, ge=0, le=1000, description="Frames a second; 0 is the camera's own.")
+    timeout_s: float = Field(5.0, gt=0, le=120, description="No frame for so long is a fault.")
+    reconnect_s: float = Field(
+        30.0, gt=0, le=3600, description="Longest pause between attempts to start it again."
+    )
+    triggered: bool = Field(
+        default=False, description="Each frame is a part of its own, and none may be dropped."
+    )
+
+
 SourceConfig = Annotated[
-    FolderSource | WatchSource | SyntheticSource | OpenCVSource, Field(discriminator="type")
+    FolderSource | WatchSource | SyntheticSource | OpenCVSource | Picamera2Source | GStreamerSource,
+    Field(discriminator="type"),
 ]
 
 

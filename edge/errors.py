@@ -42,12 +42,14 @@ class DeviceError(EdgeError):
 class CaptureError(EdgeError):
     """No frame this time.
 
-    `part_id` is set where the source knows that a part went by: that part is then reported as `error`.
+    `part_unseen` is set where the source knows that a part went by, and `part_id` where it also knows which: that
+    part is then reported as `error`.
     """
 
-    def __init__(self, message: str, part_id: str | None = None) -> None:
+    def __init__(self, message: str, part_id: str | None = None, *, part_unseen: bool = False) -> None:
         super().__init__(message)
         self.part_id = part_id
+        self.part_unseen = part_unseen or part_id is not None
 
 
 class InferenceError(EdgeError):

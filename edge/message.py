@@ -132,11 +132,7 @@ def describe(inspection: Inspection, recipe: str) -> dict[str, Any]:
             "name": frame.camera,
             "captured_at": timestamp(frame.captured_at),
             "captured_ns": frame.captured_ns,
-            **(
-                {"trigger": frame.trigger, "controls": dict(frame.controls)}
-                if isinstance(frame, Frame)
-                else {}
-            ),
+            **(_exposure(frame) if isinstance(frame, Frame) else {}),
         },
         "truth": None
         if frame.truth is None
@@ -145,6 +141,11 @@ def describe(inspection: Inspection, recipe: str) -> dict[str, Any]:
         ],
         "stage_ms": {stage: round(ms, 3) for stage, ms in inspection.stage_ms.items()},
     }
+
+
+def _exposure(frame: Frame) -> dict[str, Any]:
+    height, width = frame.image.shape[:2]
+    return {"trigger": frame.trigger, "size": [width, height], "controls": dict(frame.controls)}
 
 
 def last(report: Report) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def capture(
                 raise DeviceError(
                     f"{source.name}: {trouble.failures} faults in a row; the last: {err}"
                 ) from err
-            if err.part_id is None:
+            if not err.part_unseen:
                 continue
             frame = missed(source.name, getattr(source, "sequence", 0), str(err), err.part_id)
         else:

@@ -98,6 +98,8 @@ class Frame:
     `captured_ns` is `time.monotonic_ns` at the start of exposure, or at reading where the source cannot tell.
     `controls` are libcamera's names and units (`exposure_time_us`, `analogue_gain`, …).
     `truth` is None where nobody knows, and empty for a part that is known to be good.
+    `image` is what is judged, and what is taught: boxes, regions and masks are in its pixels. `evidence` is the
+    same scene in more pixels, for people alone, where a camera gives both; None: `image` is that, too.
     """
 
     image: Image
@@ -109,6 +111,12 @@ class Frame:
     trigger: str | None = None
     part_id: str | None = None
     truth: tuple[Defect, ...] | None = None
+    evidence: Image | None = None
+
+    @property
+    def shown(self) -> Image:
+        """The picture for people."""
+        return self.image if self.evidence is None else self.evidence
 
 
 @dataclass(frozen=True)

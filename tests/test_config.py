@@ -157,7 +157,8 @@ def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
     }  # fmt: skip
     by_type = {
         '"folder"': config.FolderSource, '"watch"': config.WatchSource, '"synthetic"': config.SyntheticSource,
-        '"opencv"': config.OpenCVSource, '"mqtt"': config.MqttSink, '"jsonl"': config.JsonlSink,
+        '"opencv"': config.OpenCVSource, '"picamera2"': config.Picamera2Source,
+        '"gstreamer"': config.GStreamerSource, '"mqtt"': config.MqttSink, '"jsonl"': config.JsonlSink,
     }  # fmt: skip
     return by_type[keys["type"]] if header in {"source", "sinks"} else kinds[header]
 

@@ -2,7 +2,15 @@
 
 from typing import assert_never
 
-from edge.config import FolderSource, OpenCVSource, SourceConfig, SyntheticSource, WatchSource
+from edge.config import (
+    FolderSource,
+    GStreamerSource,
+    OpenCVSource,
+    Picamera2Source,
+    SourceConfig,
+    SyntheticSource,
+    WatchSource,
+)
 from edge.types import Source
 
 
@@ -25,5 +33,13 @@ def open_source(config: SourceConfig) -> Source:
             from edge.sources.opencv import OpenCV
 
             return OpenCV(config)
+        case Picamera2Source():
+            from edge.sources.picamera2 import Picamera2
+
+            return Picamera2(config)
+        case GStreamerSource():
+            from edge.sources.gstreamer import GStreamer
+
+            return GStreamer(config)
         case _:
             assert_never(config)

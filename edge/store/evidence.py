@@ -139,7 +139,7 @@ class EvidenceStore:
     def _files(self, part: Part, report: Report, inspection: Inspection) -> dict[str, bytes]:
         files = {}
         if isinstance(inspection.frame, Frame):
-            files[part.file(PICTURE)] = encode_jpeg(inspection.frame.image, self._config.jpeg_quality)
+            files[part.file(PICTURE)] = encode_jpeg(inspection.frame.shown, self._config.jpeg_quality)
             if has_heat(inspection):
                 files[part.file(MAP)] = encode_jpeg(overlay(inspection, self._fail_at), MAP_QUALITY)
         files[part.file(REPORT)] = encode(report.to_json())

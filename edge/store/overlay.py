@@ -219,11 +219,24 @@ def _palette() -> tuple[Image, Image]:
 
 
 def _reduced(frame: Frame, longest_px: int) -> tuple[Image, float]:
-    """A copy of the picture at the size of an overlay, and its scale."""
+    """A copy of the picture at the size of an overlay, and its scale: pixels of it for one of the frame's."""
+    if frame.evidence is not None:
+        return _sharper(frame.image, frame.evidence, longest_px)
     scale = _scale(frame.image, longest_px)
     if scale == 1.0:
         return frame.image.copy(), scale
     return scaled(frame.image, scale), scale
+
+
+def _sharper(judged: Image, shown: Image, longest_px: int) -> tuple[Image, float]:
+    """The larger picture in the shape of the judged one, which its camera may have squeezed."""
+    height, width = judged.shape[:2]
+    scale = min(longest_px, max(shown.shape[:2])) / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # Up to 2:1, linear interpolation sees every pixel, at an eighth of the time.
+    halves = shown.shape[1] <= 2 * size[0] and shown.shape[0] <= 2 * size[1]
+    resized = cv2.resize(shown, size, interpolation=cv2.INTER_LINEAR if halves else cv2.INTER_AREA)
+    return np.asarray(resized, np.uint8), scale
 
 
 def _scale(image: Image, longest_px: int) -> float:
