@@ -84,6 +84,11 @@ class OpenCVSource(Table):
         0, ge=0, le=16384, description="Wanted frame height in pixels; 0 is the camera's own."
     )
     rate_hz: float = Field(0.0, ge=0, le=1000, description="Wanted frames a second; 0 is the camera's own.")
+    pixel_format: str | None = Field(
+        None,
+        pattern=r"^[A-Z0-9 ]{4}$",
+        description="Wanted pixel format, as V4L2 names it ('YUYV', 'MJPG'); none leaves it to OpenCV.",
+    )
     exposure_time_us: int | None = Field(
         None, gt=0, description="Fixed exposure in microseconds; none locks what the camera has settled on."
     )
@@ -93,11 +98,20 @@ class OpenCVSource(Table):
     lock_s: float = Field(2.0, ge=0, le=60, description="How long the camera may settle before it is locked.")
     timeout_s: float = Field(5.0, gt=0, le=120, description="No frame for so long is a fault.")
     reconnect_s: float = Field(
-        30.0, gt=0, le=3600, description="Longest pause between attempts to reconnect."
+        30.0,
+        gt=0,
+        le=3600,
+        description="Longest pause between attempts to reconnect; 1 s at most at a local camera.",
     )
     triggered: bool = Field(
         default=False, description="Each frame is a part of its own, and none may be dropped."
     )
+
+    @model_validator(mode="after")
+    def _size_is_whole(self) -> Self:
+        if bool(self.width) != bool(self.height):
+            raise ValueError("width and height belong together: set both, or neither")
+        return self
 
 
 SourceConfig = Annotated[

@@ -1,7 +1,7 @@
 """A source whose parts are announced by a line: each edge of the trigger is a part, and has to be answered for.
 
-The camera runs freely, and a part gets the first frames that began when it was in place. A part without such a frame
-is a `Miss`, whatever the reason: the camera is away, the next part was there already, the kernel ran out of room.
+The camera runs freely, and a part gets the first frames that began when it was in place. A part without such a
+frame is a `Miss`, whatever the reason: the camera is away, the next part was there already, there were too many.
 """
 
 import logging
@@ -87,8 +87,8 @@ class Triggered:
     def read(self) -> Frame:
         """The next frame of a part; waits for the edge.
 
-        Raises `CaptureError`, with the part's id, for each frame that a part should have had. Raises what the source
-        raises while no part is awaited.
+        Raises `CaptureError`, with the part's id, for each frame that a part should have had; without one, where
+        the camera fails while no part is awaited.
         """
         while not self._given:
             if self._ended.is_set():
