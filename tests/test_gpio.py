@@ -364,3 +364,26 @@ def test_lines_without_gpiod_say_what_to_install() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
     assert "the Python package gpiod is missing; pip install edge-inspect[gpio]" in said
+
+
+def test_lines_by_hand_of_a_station_that_has_none_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text(SMALLEST)
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "lines", str(tmp_path / "station.toml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_lines_by_hand_say_what_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text(SMALLEST + '[gpio]\nchip = "/dev/null"\nready_line = 1\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "lines", str(tmp_path / "station.toml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == DeviceError.exit_code
+    assert done.stderr.startswith("edge: gpio.chip: /dev/null: is no GPIO chip")

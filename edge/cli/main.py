@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, station, teaching
+from edge.cli import bench, broker, bundles, demo, doctor, lines, station, teaching
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for command in (
     bundles.evaluate,
     bench.bench,
     doctor.doctor,
+    lines.lines,
     broker.broker,
     demo.demo,
 ):
