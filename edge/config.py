@@ -352,6 +352,14 @@ class Gpio(Table):
         }
         return {name: line for name, line in lines.items() if line is not None}
 
+    @property
+    def steady_lamp(self) -> "Gpio":
+        """The lamp alone, always on: for pictures that nothing triggers."""
+        if self.lamp_line is None:
+            return Gpio()
+        low: list[Output] = ["lamp"] if "lamp" in self.active_low else []
+        return Gpio(chip=self.chip, lamp_line=self.lamp_line, lamp="steady", active_low=low)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         lines = [*self.outputs.values(), *([] if self.trigger_line is None else [self.trigger_line])]

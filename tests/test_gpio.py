@@ -201,6 +201,18 @@ def test_a_steady_lamp_is_on_from_the_start_and_no_part_switches_it() -> None:
     assert machine.told == [("lamp", True)]
 
 
+def test_pictures_to_teach_have_the_lamp_on_and_nothing_else() -> None:
+    lines = Gpio.model_validate({**ALL, "active_low": ["lamp", "fail"], "chip": "/dev/gpiochip3"})
+    lamp = lines.steady_lamp
+    assert (lamp.chip, lamp.outputs, lamp.lamp, lamp.active_low) == (
+        "/dev/gpiochip3",
+        {"lamp": 1},
+        "steady",
+        ["lamp"],
+    )
+    assert Gpio(pass_line=3).steady_lamp == Gpio()
+
+
 def test_each_edge_is_a_part_with_an_id_of_its_own() -> None:
     machine = Machine()
     conveyor = Synthetic(SyntheticSource(type="synthetic", width=64, height=64))
