@@ -5,6 +5,7 @@ released by a thread of its own, which can be left behind: it ends when its call
 """
 
 import logging
+import math
 import os
 import re
 import threading
@@ -91,6 +92,8 @@ class OpenCV:
         self.triggered = config.triggered or self._kind is _Kind.FILE
         self.sequence = 0
         """Number of the frame that was taken last; the first is 1."""
+        # OpenCV's own time-out of 10 s would end the wait for a camera with a trigger, and hold up a reconnection.
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(config.timeout_s)))
         self._pace = Pace(config.rate_hz if self._kind is _Kind.FILE else 0.0)
         self._pause_s = 0.0
         self._connection: _Connection | None = None
@@ -227,10 +230,12 @@ class _Connection:
                 captured_ns, captured_at = _taken(capture, self.kind)
                 if not every and not self.wanted.is_set():
                     continue
-                self.wanted.clear()
                 readable, picture = capture.retrieve()
-                if not readable:
-                    break
+                if not readable or picture is None:  # a JPEG that USB has cut short
+                    if every:
+                        break
+                    continue
+                self.wanted.clear()
                 self.mail.put(_Shot(np.asarray(picture), captured_ns, captured_at, settings))
             ended = self.kind is _Kind.FILE
             self.mail.put(_End(None if ended else f"the picture is lost; {self.kind.value}"))
