@@ -15,6 +15,9 @@ import cv2
 
 from edge import message, pipeline
 from edge.config import Config, FolderSource, Rectangle, SyntheticSource, WatchSource
+from edge.gpio.lines import Lines
+from edge.gpio.panel import Panel
+from edge.gpio.triggered import Triggered
 from edge.health import Health
 from edge.health.board import ClockWatch
 from edge.health.prometheus import serve as serve_metrics
@@ -89,7 +92,10 @@ class Daemon:
         self._ask_for_patience()
         self.inspector = open_inspector(config, state / "verified.json")
         self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
+        self.panel = Panel(config.gpio, Lines(config.gpio))
         self.source: Source = source or open_source(config.source)
+        if config.gpio.trigger_line is not None:
+            self.source = Triggered(self.source, self.panel, config.gpio, config.recipe.of_frames)
         self.sinks: list[Sink] = [open_sink(sink, config.station) for sink in config.sinks]
         self.brokers = [sink for sink in self.sinks if isinstance(sink, Mqtt)]
         self.outbox = Outbox(
@@ -129,6 +135,7 @@ class Daemon:
         # Each stage has a thread of its own: OpenCV's would take the core that the inference runs on.
         cv2.setNumThreads(1)
         with ExitStack() as open_things:
+            open_things.enter_context(self.panel)
             open_things.enter_context(self.source)
             for sink in self.sinks:
                 open_things.enter_context(sink)
@@ -146,6 +153,7 @@ class Daemon:
     def _start_threads(self) -> None:
         crew, health = self.crew, self.config.health
         crew.start("write", self._write)
+        crew.start("signal", lambda: self.panel.work(crew, self._trouble("gpio")))
         for sink, lane in zip(self.sinks, self.lanes, strict=True):
             crew.start(f"deliver-{sink.name}", lambda sink=sink, lane=lane: self._deliver(sink, lane))  # type: ignore[misc]
         for broker in self.brokers:
@@ -196,6 +204,7 @@ class Daemon:
         """A judged part: its report to the outbox, its picture to the evidence. On the inspect thread."""
         body = message.describe(part, self.config.recipe.name)
         verdict = part.decision.verdict
+        self.panel.judged(verdict)
         stamp = self.outbox.accept(
             "result", lambda stamp: Report(stamp, body).to_json(), verdict, self._confirmation(part)
         )
@@ -302,6 +311,7 @@ class Daemon:
                 ready = True
                 self.health.ready()
                 self.systemd.notify("READY=1", f"STATUS=inspecting {self.config.recipe.name}")
+            self.panel.ready(on=ready and not stuck and not self.health.fault)
             step_s = clock.step()
             if step_s is not None:
                 self._event("clock", f"the clock was set by {step_s:+.1f} s", {"step_s": round(step_s, 3)})
@@ -349,6 +359,7 @@ class Daemon:
 
     def _drain(self) -> None:
         """Let what is inside come out, stage by stage; give up on a stage that does not end."""
+        self.panel.ready(on=False)
         self.systemd.notify("STOPPING=1")
         self.health.stopping()
         self.announcer.status(self.health.status())
@@ -361,7 +372,8 @@ class Daemon:
         self._all_judged.set()
         self.teaching.close()
         self.parts.close()
-        for stage in ("teach", "keep"):
+        self.panel.close()
+        for stage in ("signal", "teach", "keep"):
             self.crew.join(stage, patience_s)
         for broker in self.brokers:
             broker.commands.close()
@@ -431,6 +443,8 @@ def _step_back() -> None:
 
 def _mailbox_for(config: Config) -> Mailbox[Frame | Miss]:
     """Who waits for whom: a file can, a part on a conveyor cannot, and of a live view only the newest counts."""
+    if config.gpio.trigger_line is not None:
+        return Mailbox(ROOM_FOR_PARTS, WhenFull.SHRINK_NEWEST, pipeline.unseen)
     match config.source:
         case WatchSource() | FolderSource(rate_hz=0.0) | SyntheticSource(rate_hz=0.0):
             return Mailbox(1)

@@ -90,6 +90,11 @@ class Mailbox(Generic[T]):
             self._changed.notify_all()
             return taken
 
+    @property
+    def closed(self) -> bool:
+        """Whether no more items come in."""
+        return self._closed
+
     def close(self) -> None:
         """No more items come in; those inside can still be taken."""
         with self._changed:

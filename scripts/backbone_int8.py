@@ -82,7 +82,7 @@ def _raise_tiny_scales(quantized: bytes, float_model: bytes) -> bytes:
     }
     graph = model.subgraphs[0]
     for operation in graph.operators:
-        if len(operation.inputs) != 3:  # noqa: PLR2004 - an addition has no weights
+        if len(operation.inputs) != 3:
             continue
         source, weights, bias = (graph.tensors[i] for i in operation.inputs)
         axis = weights.quantization.quantizedDimension

@@ -124,7 +124,7 @@ def timed(bundle: Bundle, paths: Sequence[Path]) -> Figures:
         for tensor in view.tensors:
             bare.invoke(tensor)
         times.append(perf_counter())
-        if number >= 5:  # noqa: PLR2004 - the first ones warm up
+        if number >= 5:
             whole_ms.append((times[1] - times[0]) * 1000)
             bare_ms.append((times[2] - times[1]) * 1000)
     whole, backbone = float(np.median(whole_ms)), float(np.median(bare_ms))

@@ -267,7 +267,7 @@ def line(row: Row) -> str:
 
 def percent(share: float) -> str:
     """With one decimal under 10 %."""
-    return f"{100 * share:.1f} %" if share < 0.0995 and round(1000 * share) % 10 else f"{100 * share:.0f} %"  # noqa: PLR2004
+    return f"{100 * share:.1f} %" if share < 0.0995 and round(1000 * share) % 10 else f"{100 * share:.0f} %"
 
 
 def page(rows: Sequence[Row], absent: Sequence[str], splits: int, machine: str, seconds: int) -> str:

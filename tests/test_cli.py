@@ -36,6 +36,7 @@ def test_help_lists_every_command() -> None:
         "bench",
         "doctor",
         "broker",
+        "lines",
     ):
         assert f"  {command} " in said
 

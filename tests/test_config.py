@@ -153,7 +153,7 @@ def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
         "station": config.Station, "recipe": config.Recipe, "recipe.checks": config.Check,
         "recipe.checks.roi": config.Rectangle, "recipe.checks.rules": config.Rules, "quality": config.Quality,
         "outbox": config.Outbox, "evidence": config.Evidence, "teaching": config.Teaching,
-        "health": config.Health,
+        "health": config.Health, "gpio": config.Gpio,
     }  # fmt: skip
     by_type = {
         '"folder"': config.FolderSource, '"watch"': config.WatchSource, '"synthetic"': config.SyntheticSource,

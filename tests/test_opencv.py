@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 
 import cv2
 import numpy as np
@@ -16,8 +16,9 @@ import pytest
 from edge.config import OpenCVSource
 from edge.errors import CaptureError, ConfigError
 from edge.sources import open_source
-from edge.sources.exposure import controls, lock_exposure, lock_white_balance
+from edge.sources.exposure import adjusts_itself, controls, lock_exposure, lock_white_balance
 from edge.sources.opencv import OpenCV, to_rgb
+from edge.sources.pixel_format import lock_format
 from edge.types import EndOfFrames, Frame
 
 WIDTH, HEIGHT = 64, 48
@@ -196,6 +197,15 @@ def test_a_stream_that_falls_silent_is_a_fault() -> None:
         assert read_when_back(opened).image.shape == (HEIGHT, WIDTH, 3)
 
 
+def test_a_frame_of_a_stream_is_young_though_nobody_has_read_for_a_while() -> None:
+    with camera() as plugged, source(plugged.address) as opened:
+        opened.read()
+        sleep(0.5)
+        asked_ns = monotonic_ns()
+        frame = opened.read()
+    assert frame.captured_ns > asked_ns - 250_000_000
+
+
 def test_a_frame_that_is_waited_for_can_be_interrupted() -> None:
     with camera() as plugged, source(plugged.address, timeout_s=10) as opened:
         opened.read()
@@ -314,6 +324,76 @@ def test_a_camera_that_ignores_the_white_balance_is_told_of() -> None:
     )
     switch = Webcam(cv2.CAP_PROP_AUTO_WB)
     assert lock_white_balance(switch, None) == "automatic white balance cannot be switched off"
+
+
+def test_a_camera_without_these_switches_is_not_waited_for_and_is_told_of() -> None:
+    webcam = Webcam()
+    webcam.values = {}
+    assert not adjusts_itself(webcam)
+    assert lock_exposure(webcam, None) == "exposure cannot be locked: the driver has no switch for it"
+    assert (
+        lock_white_balance(webcam, 5000) == "white balance cannot be locked: the driver has no switch for it"
+    )
+
+
+def test_a_camera_that_is_locked_has_nothing_to_settle() -> None:
+    webcam = Webcam()
+    assert adjusts_itself(webcam)
+    assert lock_exposure(webcam, None) is None
+    assert lock_white_balance(webcam, None) is None
+    assert not adjusts_itself(webcam)
+
+
+YUYV = cv2.VideoWriter.fourcc(*"YUYV")
+
+
+class Formats(Webcam):
+    """A camera of one format, size and rate, whatever it is asked for; it remembers what that was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    def get(self, prop: int, /) -> float:
+        actual = {cv2.CAP_PROP_FOURCC: YUYV, cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480}
+        return {**actual, cv2.CAP_PROP_FPS: 29.97}.get(prop, -1.0)
+
+    def set(self, prop: int, value: float, /) -> bool:  # noqa: ARG002 - it does as it likes
+        self.asked.append(prop)
+        return True
+
+
+def wishes(**settings: object) -> OpenCVSource:
+    return OpenCVSource.model_validate({"type": "opencv", "device": "/dev/video0", **settings})
+
+
+def test_a_camera_that_does_as_it_is_asked_is_not_told_of() -> None:
+    assert lock_format(Formats(), wishes(width=640, height=480, rate_hz=30, pixel_format="YUYV")) is None
+    assert lock_format(Formats(), wishes()) is None
+
+
+def test_the_pixel_format_is_asked_for_first_because_sizes_depend_on_it() -> None:
+    camera = Formats()
+    lock_format(camera, wishes(width=640, height=480, rate_hz=30, pixel_format="YUYV"))
+    assert camera.asked[0] == cv2.CAP_PROP_FOURCC
+
+
+def test_a_camera_that_gives_something_else_is_told_of() -> None:
+    said = lock_format(Formats(), wishes(width=1280, height=960, rate_hz=60, pixel_format="MJPG"))
+    assert said is not None
+    assert "gives YUYV, not MJPG, 640×480, not 1280×960, 29.97 frames a second, not 60" in said
+
+
+@pytest.mark.parametrize("size", [{"width": 640}, {"height": 480}])
+def test_half_a_size_is_refused(size: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="width and height belong together"):
+        wishes(**size)
+
+
+@pytest.mark.parametrize("pixel_format", ["mjpg", "MJPEG", ""])
+def test_a_pixel_format_has_four_letters_as_v4l2_writes_it(pixel_format: str) -> None:
+    with pytest.raises(ValueError, match="pixel_format"):
+        wishes(pixel_format=pixel_format)
 
 
 def test_what_a_camera_does_not_know_of_itself_is_left_out() -> None:

@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, station, teaching, tune
+from edge.cli import bench, broker, bundles, demo, doctor, lines, station, teaching, tune
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for command in (
     bench.bench,
     tune.tune,
     doctor.doctor,
+    lines.lines,
     broker.broker,
     demo.demo,
 ):

@@ -87,6 +87,7 @@ def replay(
                 "source": settings.FolderSource(type="folder", path=pictures),
                 "sinks": [settings.JsonlSink(type="jsonl", path=jsonl)],
                 "evidence": loaded.evidence.model_copy(update={"enabled": False}),
+                "gpio": settings.Gpio(),
                 "health": loaded.health.model_copy(update={"prometheus_port": 0, "drain_s": 300.0}),
             }
         )

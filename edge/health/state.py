@@ -141,6 +141,11 @@ class Health(Meters):
         return news
 
     @property
+    def fault(self) -> bool:
+        """Whether parts cannot be inspected just now."""
+        return bool(self._faults)
+
+    @property
     def uptime_s(self) -> float:
         """Seconds since this was built."""
         return monotonic() - self._since

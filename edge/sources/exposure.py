@@ -29,6 +29,8 @@ class Camera(Protocol):
 def lock_exposure(camera: Camera, wanted_us: float | None) -> str | None:
     """Hold the exposure time: the wanted one, or what it is now. Returns what is wrong, None where it holds."""
     exposure = wanted_us / UNIT_US if wanted_us else camera.get(cv2.CAP_PROP_EXPOSURE)
+    if camera.get(cv2.CAP_PROP_AUTO_EXPOSURE) < 0:
+        return "exposure cannot be locked: the driver has no switch for it"
     camera.set(cv2.CAP_PROP_AUTO_EXPOSURE, MANUAL)
     if camera.get(cv2.CAP_PROP_AUTO_EXPOSURE) != MANUAL:
         return "automatic exposure cannot be switched off"
@@ -43,6 +45,8 @@ def lock_exposure(camera: Camera, wanted_us: float | None) -> str | None:
 def lock_white_balance(camera: Camera, wanted_k: float | None) -> str | None:
     """Hold the white balance: the wanted one, or what it is now. Returns what is wrong, None where it holds."""
     kelvin = wanted_k or camera.get(cv2.CAP_PROP_WB_TEMPERATURE)
+    if camera.get(cv2.CAP_PROP_AUTO_WB) < 0:
+        return "white balance cannot be locked: the driver has no switch for it"
     camera.set(cv2.CAP_PROP_AUTO_WB, 0)
     if camera.get(cv2.CAP_PROP_AUTO_WB) != 0:
         return "automatic white balance cannot be switched off"
@@ -52,6 +56,11 @@ def lock_white_balance(camera: Camera, wanted_k: float | None) -> str | None:
     if wanted_k and abs(actual - kelvin) > TOLERANCE * kelvin:
         return f"white balance is {actual:.0f} K, not {wanted_k:.0f}"
     return None
+
+
+def adjusts_itself(camera: Camera) -> bool:
+    """Whether there is anything to wait for: a camera without these switches does not settle."""
+    return camera.get(cv2.CAP_PROP_AUTO_EXPOSURE) not in {-1, MANUAL} or camera.get(cv2.CAP_PROP_AUTO_WB) > 0
 
 
 def controls(camera: Camera) -> dict[str, float]:

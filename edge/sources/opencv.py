@@ -5,13 +5,14 @@ released by a thread of its own, which can be left behind: it ends when its call
 """
 
 import logging
+import math
 import os
 import re
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -24,14 +25,21 @@ import numpy.typing as npt
 from edge.config import OpenCVSource
 from edge.errors import CaptureError, ConfigError, DeviceError
 from edge.mailbox import Closed, Mailbox
-from edge.sources.exposure import controls, lock_exposure, lock_white_balance
+from edge.sources.exposure import adjusts_itself, controls, lock_exposure, lock_white_balance
 from edge.sources.pacing import Pace
+from edge.sources.pixel_format import lock_format
 from edge.types import EndOfFrames, Frame, Image
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.5
 """Longest, before the first attempt to reconnect; it doubles with each."""
+
+LONGEST_PAUSE_S = 1.0
+"""Before another attempt to open a camera of this machine: to look whether it is there costs nothing."""
+
+OLDEST_NS = 10_000_000_000
+"""A driver whose frames are older than this, or of the future, counts time in a way of its own."""
 
 LAST_WAIT_S = 2.0
 """So long, leaving waits for a thread that is inside OpenCV."""
@@ -84,11 +92,15 @@ class OpenCV:
         self.triggered = config.triggered or self._kind is _Kind.FILE
         self.sequence = 0
         """Number of the frame that was taken last; the first is 1."""
+        # OpenCV's own time-out of 10 s would end the wait for a camera with a trigger, and hold up a reconnection.
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(config.timeout_s)))
         self._pace = Pace(config.rate_hz if self._kind is _Kind.FILE else 0.0)
         self._pause_s = 0.0
         self._connection: _Connection | None = None
         self._left: _Connection | None = None
         self._complaints: set[str] = set()
+        self._held: Mapping[str, float] = {}
+        """How the camera was locked: after it was away, it is to look as it did before."""
 
     def __enter__(self) -> Self:
         """Raises `ConfigError` where the device is a file that is no video."""
@@ -113,7 +125,9 @@ class OpenCV:
             self._left.thread.join(LAST_WAIT_S)
 
     def read(self) -> Frame:
-        """The next frame; `captured_ns` is when it was grabbed.
+        """The next frame; `captured_ns` is the driver's time of a camera, and else when it was grabbed.
+
+        Frames that came while nobody read are gone, unless each is a part of its own.
 
         Raises `CaptureError` for each attempt that fails: another call pauses, then connects anew. Raises
         `EndOfFrames` at the end of a video file.
@@ -121,6 +135,7 @@ class OpenCV:
         self._pace.wait()
         shot = self._shot()
         self._warn(shot.settings.complaints)
+        self._held = shot.settings.controls
         self.sequence += 1
         return Frame(
             to_rgb(shot.picture, self.name),
@@ -145,6 +160,7 @@ class OpenCV:
             connection = self._connection = self._connect()
             timeout_s += self._config.timeout_s + self._config.lock_s
         self._pace.sleep(0)  # interrupted just before there was a connection to close
+        connection.wanted.set()
         try:
             got = connection.mail.get(timeout_s)
         except TimeoutError:
@@ -165,10 +181,11 @@ class OpenCV:
 
     def _connect(self) -> "_Connection":
         self._pace.sleep(self._pause_s * float(np.random.default_rng().uniform(0.5, 1.0)))
-        self._pause_s = min(self._config.reconnect_s, max(FIRST_PAUSE_S, 2 * self._pause_s))
+        longest_s = LONGEST_PAUSE_S if self._kind is _Kind.CAMERA else self._config.reconnect_s
+        self._pause_s = min(self._config.reconnect_s, longest_s, max(FIRST_PAUSE_S, 2 * self._pause_s))
         if self._left is not None and self._left.thread.is_alive():
             raise CaptureError(f"{self.name}: its driver does not answer; unplug it and plug it in again")
-        return _Connection(self._config, self._kind, self.name)
+        return _Connection(self._config, self._kind, self.name, self._held)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -185,11 +202,16 @@ class OpenCV:
 
 @dataclass(eq=False)
 class _Connection:
-    """One open device, and the thread that alone touches it. It ends when `mail` is closed."""
+    """One open device, and the thread that alone touches it. It ends when `mail` is closed.
+
+    The thread takes every frame out of the driver, so that none is old, and decodes those that are `wanted`.
+    """
 
     config: OpenCVSource
     kind: _Kind
     name: str
+    held: Mapping[str, float]
+    wanted: threading.Event = field(default_factory=threading.Event)
     mail: Mailbox[_Shot | _End] = field(default_factory=lambda: Mailbox(1))
 
     def __post_init__(self) -> None:
@@ -203,8 +225,18 @@ class _Connection:
                 self.mail.put(_End(f"cannot be opened; {self.kind.value}"))
                 return
             settings = self._set_up(capture) if self.kind is _Kind.CAMERA else _Settings()
-            while (shot := _grab(capture, settings)) is not None:
-                self.mail.put(shot)
+            every = self.kind is _Kind.FILE or self.config.triggered
+            while not self.mail.closed and capture.grab():
+                captured_ns, captured_at = _taken(capture, self.kind)
+                if not every and not self.wanted.is_set():
+                    continue
+                readable, picture = capture.retrieve()
+                if not readable or picture is None:  # a JPEG that USB has cut short
+                    if every:
+                        break
+                    continue
+                self.wanted.clear()
+                self.mail.put(_Shot(np.asarray(picture), captured_ns, captured_at, settings))
             ended = self.kind is _Kind.FILE
             self.mail.put(_End(None if ended else f"the picture is lost; {self.kind.value}"))
         except Closed:
@@ -216,22 +248,18 @@ class _Connection:
             self.mail.close()
 
     def _set_up(self, capture: cv2.VideoCapture) -> _Settings:
-        """Size and rate, then exposure and white balance: fixed ones at once, others when they have settled."""
-        config = self.config
-        for wish, value in (
-            (cv2.CAP_PROP_FRAME_WIDTH, config.width),
-            (cv2.CAP_PROP_FRAME_HEIGHT, config.height),
-            (cv2.CAP_PROP_FPS, config.rate_hz),
-        ):
-            if value:
-                capture.set(wish, value)
-        locks = ((lock_exposure, config.exposure_time_us), (lock_white_balance, config.white_balance_k))
-        complaints = [lock(capture, wanted) for lock, wanted in locks if wanted]
-        if len(complaints) < len(locks):
+        """Format, then exposure and white balance: known ones at once, others when they have settled."""
+        config, held = self.config, self.held
+        complaints = [lock_format(capture, config)]
+        exposure_us = config.exposure_time_us or held.get("exposure_time_us")
+        white_balance_k = config.white_balance_k or held.get("colour_temperature_k")
+        locks = ((lock_exposure, exposure_us), (lock_white_balance, white_balance_k))
+        complaints += [lock(capture, wanted) for lock, wanted in locks if wanted]
+        if not all(wanted for _, wanted in locks) and adjusts_itself(capture):
             settled_s = time.monotonic() + config.lock_s
             while time.monotonic() < settled_s and capture.grab():
                 pass
-            complaints += [lock(capture, None) for lock, wanted in locks if not wanted]
+        complaints += [lock(capture, None) for lock, wanted in locks if not wanted]
         return _Settings(controls(capture), tuple(complaint for complaint in complaints if complaint))
 
 
@@ -262,10 +290,14 @@ def _opened(config: OpenCVSource, kind: _Kind) -> cv2.VideoCapture:
     return cv2.VideoCapture(config.device, cv2.CAP_FFMPEG, limits)
 
 
-def _grab(capture: cv2.VideoCapture, settings: _Settings) -> _Shot | None:
-    """The next picture; None where there is none."""
-    if not capture.grab():
-        return None
-    captured_ns, captured_at = time.monotonic_ns(), datetime.now(UTC)
-    taken, picture = capture.retrieve()
-    return _Shot(np.asarray(picture), captured_ns, captured_at, settings) if taken else None
+def _taken(capture: cv2.VideoCapture, kind: _Kind) -> tuple[int, datetime]:
+    """When the grabbed frame was taken: `time.monotonic_ns`, and the time of day."""
+    now_ns, now = time.monotonic_ns(), datetime.now(UTC)
+    if kind is not _Kind.CAMERA:
+        return now_ns, now
+    # V4L2 stamps a frame with the monotonic clock; OpenCV hands it on as milliseconds.
+    stamp_ns = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+    age_ns = now_ns - stamp_ns
+    if not 0 <= age_ns < OLDEST_NS:
+        return now_ns, now
+    return stamp_ns, now - timedelta(microseconds=age_ns / 1000)

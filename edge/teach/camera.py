@@ -11,6 +11,8 @@ from time import monotonic
 
 from edge.config import Config, Quality
 from edge.errors import CaptureError, ConfigError
+from edge.gpio.lines import Lines
+from edge.gpio.panel import Panel
 from edge.preprocess.picture import read
 from edge.preprocess.selection import Look, Selection, alike, look
 from edge.sources import open_source
@@ -62,10 +64,12 @@ def capture(
 
     A source of triggered parts gives a picture of each. Of a live view a picture is taken whenever it rests and
     shows something new; `moving`: also where it never rests, above a belt say. `say` is told what to do whenever
-    that changes. Raises `ConfigError` where the folder has pictures that cannot be read, `DeviceError` where the
-    source cannot be opened, and `DeliveryError` where a picture cannot be stored.
+    that changes. The station's lamp is on, if it has one. Raises `ConfigError` where the folder has pictures that
+    cannot be read, `DeviceError` where source or lamp cannot be opened, and `DeliveryError` where a picture cannot
+    be stored.
     """
-    with open_source(config.source) as source:
+    lamp = config.gpio.steady_lamp
+    with Panel(lamp, Lines(lamp)), open_source(config.source) as source:
         photographer = Photographer(source, Examples(folder), config.quality, still=not moving, say=say)
         return photographer.work(count, progress)
 
