@@ -88,6 +88,8 @@ def lay_out(share: Path, release: str) -> bool:
     same = digest(first) == digest(again)
     shutil.rmtree(share / "again")
     build(release, 2, share)
+    other = build(release, 1, share, arch="arm64")
+    print(f"ok   the package for arm64, of aarch64 libraries alone: {other.stat().st_size / 1e6:.0f} MB")
     print(
         f"{'ok  ' if same else 'FAIL'} the same tree gives the same bytes, {first.stat().st_size / 1e6:.0f} MB"
     )
@@ -96,9 +98,9 @@ def lay_out(share: Path, release: str) -> bool:
     return same
 
 
-def build(release: str, revision: int, folder: Path) -> Path:
+def build(release: str, revision: int, folder: Path, arch: str = "amd64") -> Path:
     """Build a package."""
-    how = ["--arch", "amd64", "--release", release, "--revision", str(revision), "--out", str(folder)]
+    how = ["--arch", arch, "--release", release, "--revision", str(revision), "--out", str(folder)]
     return Path(output("build-deb", *how))
 
 

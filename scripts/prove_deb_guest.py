@@ -188,9 +188,9 @@ def prepare_broker() -> None:
         "listener 1883 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
     )
     run("systemctl", "restart", "mosquitto")
-    sleep(3)
     subscribe = ["mosquitto_sub", "-i", "consumer", "-c", "-q", "1", "-t", "edge/#", "-E"]
-    check("a broker has a consumer who is away", held=run(*subscribe).returncode == 0)
+    wait("the broker is there", lambda: run(*subscribe).returncode == 0)
+    check("a broker has a consumer who is away", held=True)
     run("systemctl", "disable", "mosquitto")
     run("systemctl", "stop", "mosquitto")
 
@@ -281,7 +281,7 @@ def leftovers() -> list[str]:
 
 def package(revision: int) -> str:
     """The package of that revision."""
-    (path,) = SHARE.glob(f"edge-inspect_*-{revision}+deb*.deb")
+    (path,) = SHARE.glob(f"edge-inspect_*-{revision}+deb*_amd64.deb")
     return str(path)
 
 
