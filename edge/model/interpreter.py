@@ -28,7 +28,7 @@ NUMBERS = {np.dtype(kind) for kind in (np.int8, np.uint8, np.float32)}
 Size = tuple[int, int] | None
 """Height and width of the input in pixels; None: as the model has it."""
 # What the runtime raises, from a tensor that is too small up to a delegate whose device is gone.
-RUNTIME_ERRORS = (RuntimeError, ValueError, SystemError)
+RUNTIME_ERRORS = (RuntimeError, ValueError, SystemError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -236,5 +236,7 @@ def _refusal(sentence: str) -> str:
 
 
 def _sentence(err: BaseException) -> str:
-    # Without a word is how the runtime says that it got no memory.
+    # The older runtime says std::bad_alloc; the newer one, without a word, that it got no memory.
+    if isinstance(err, MemoryError):
+        return "too little memory"
     return " ".join(str(err).split()) or "no reason given; too little memory?"
