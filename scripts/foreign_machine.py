@@ -1,4 +1,4 @@
-"""Another processor's Debian, run on this one by qemu-user in a chroot. Root only; the machine is left as it was."""
+"""Another processor's Debian, run on this one by qemu-user in a chroot. Root only; puts all back as it was."""
 
 import os
 import shutil
