@@ -110,7 +110,7 @@ class Authority:
             "req", "-x509", *_NEW_KEY, "-keyout", self._key, "-out", self.certificate, "-subj", f"/CN={name}"
         )
 
-    def issue(self, name: str, alternative: str = "") -> tuple[Path, Path]:
+    def issue(self, name: str, alternative: str = "", days: int = 100) -> tuple[Path, Path]:
         """A certificate and its key. `alternative` are the names that a server may be called by."""
         certificate, key, request = (self.folder / f"{name}.{ending}" for ending in ("crt", "key", "csr"))
         self._openssl("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
@@ -130,7 +130,7 @@ class Authority:
                 self._key,
                 "-CAcreateserial",
             ),
-            *("-out", certificate, "-extfile", extensions),
+            *("-out", certificate, "-extfile", extensions, "-days", days),
         )
         key.chmod(0o600)
         return certificate, key

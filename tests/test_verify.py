@@ -106,6 +106,12 @@ def test_a_model_that_wants_more_memory_than_there_is_is_refused(tmp_path: Path)
         verify(load(folder))
 
 
+def test_a_model_that_was_cut_short_before_it_was_described_is_refused(tmp_path: Path) -> None:
+    folder = tiny_bundle.classification(tmp_path / "part", model=tiny_model.classifier()[:700])
+    with pytest.raises(BundleError, match=r"model\.tflite: (is not a model|crashed the TFLite runtime)"):
+        verify(load(folder))
+
+
 def test_a_crash_of_the_child_is_a_bundle_error_that_names_the_signal(folder: Path) -> None:
     child = subprocess.run(["sh", "-c", "kill -SEGV $$"], capture_output=True, check=False)
     assert child.returncode == -signal.SIGSEGV

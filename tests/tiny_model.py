@@ -5,7 +5,11 @@ from collections.abc import Sequence
 import flatbuffers
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as tfl
+
+try:
+    from ai_edge_litert import schema_py_generated as tfl
+except ImportError:  # scripts/test-tflite-runtime tests without that package, and brings this one file of it
+    import tflite_schema as tfl
 
 KINDS = {"int8": tfl.TensorType.INT8, "uint8": tfl.TensorType.UINT8, "float32": tfl.TensorType.FLOAT32}
 KINDS |= {"int32": tfl.TensorType.INT32, "int64": tfl.TensorType.INT64}

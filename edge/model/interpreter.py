@@ -155,5 +155,7 @@ def _refusal(sentence: str) -> str:
 
 
 def _sentence(err: BaseException) -> str:
-    # Without a word is how the runtime says that it got no memory.
+    # The older runtime says std::bad_alloc; the newer one, without a word, that it got no memory.
+    if isinstance(err, MemoryError):
+        return "too little memory"
     return " ".join(str(err).split()) or "no reason given; too little memory?"

@@ -17,7 +17,7 @@ RUNTIMES = (
 Size = tuple[int, int] | None
 """Height and width of the input in pixels; None: as the model has it."""
 # What the runtime raises, from a tensor that is too small up to a delegate whose device is gone.
-RUNTIME_ERRORS = (RuntimeError, ValueError, SystemError)
+RUNTIME_ERRORS = (RuntimeError, ValueError, SystemError, MemoryError)
 
 
 @cache

@@ -119,7 +119,13 @@ def _pixels(picture: PIL.Image.Image, name: str) -> Image:
     if picture.mode in {"I", "F"}:
         raise CaptureError(f"{name}: has 32 bits a pixel; save it with 8 or 16")
     upright = ImageOps.exif_transpose(picture)
-    if upright.has_transparency_data:
+    if _may_be_seen_through(upright):
         seen = upright.convert("RGBA")
         upright = PIL.Image.alpha_composite(PIL.Image.new("RGBA", seen.size, (0, 0, 0, 255)), seen)
     return np.asarray(upright.convert("RGB"))
+
+
+def _may_be_seen_through(picture: PIL.Image.Image) -> bool:
+    # Pillow knows this itself since 10.1; 32-bit ARM has Debian 12's 9.4.
+    with_alpha = picture.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in picture.info
+    return with_alpha or (picture.palette is not None and picture.palette.mode.endswith("A"))

@@ -12,7 +12,7 @@ def context(config: MqttSink) -> ssl.SSLContext | None:
     """What paho wraps its socket with; None without TLS. Raises `ConfigError` where a file is wrong."""
     if not config.tls:
         return None
-    ca_file = None if config.ca_file is None else _found(config.ca_file)
+    ca_file = None if config.ca_file is None else found(config.ca_file)
     try:
         tls = ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError as err:
@@ -28,7 +28,7 @@ def _present_certificate(tls: ssl.SSLContext, config: MqttSink) -> None:
     if config.cert_file is None or config.key_file is None:
         missing = "cert_file" if config.cert_file is None else "key_file"
         raise ConfigError(f"sinks: {missing} is missing: a client certificate needs cert_file and key_file")
-    cert_file, key_file = _found(config.cert_file), _found(config.key_file)
+    cert_file, key_file = found(config.cert_file), found(config.key_file)
     if key_file.stat().st_mode & 0o007:
         raise ConfigError(f"key_file {key_file}: is readable by everyone; run 'chmod o-rwx {key_file}'")
     try:
@@ -42,7 +42,7 @@ def _present_certificate(tls: ssl.SSLContext, config: MqttSink) -> None:
         ) from err
 
 
-def _found(path: Path) -> Path:
+def found(path: Path) -> Path:
     """The file, or systemd's credential of that name. Raises `ConfigError` where it cannot be read."""
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     if credentials and (Path(credentials) / path.name).exists():
