@@ -10,8 +10,8 @@ import numpy as np
 
 from edge.model.bundle import load
 from edge.model.interpreter import Interpreter
-from edge.model.runtime import runtime
 from edge.model.runner import open_model
+from edge.model.runtime import runtime
 from edge.preprocess import picture
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.tensor import prepare
@@ -24,7 +24,7 @@ tensors = {
     path.stem: prepare(Pyramid(picture.read(path)), spec, None, []).tensors[0]
     for path in sorted(Path("parts").glob("*.png"))[:FIRST]
 }
-given = dict(np.load(sys.argv[2])) if len(sys.argv) > 2 else tensors  # noqa: PLR2004 - a second argument
+given = dict(np.load(sys.argv[2])) if len(sys.argv) > 2 else tensors
 interpreter = Interpreter(bundle.files[bundle.manifest.model], size=(spec.height, spec.width))
 features = [output.ravel() for name in tensors for output in interpreter.invoke(given[name])]
 np.savez(sys.argv[1], features=np.concatenate(features), **tensors)

@@ -17,7 +17,7 @@ def runtime_lines(figures: dict[str, float]) -> Iterator[Line]:
     import numpy as np
 
     from edge.model.interpreter import Interpreter
-from edge.model.runtime import runtime
+    from edge.model.runtime import runtime
     from edge.model.shipped import backbone
 
     try:
