@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from edge.model.runtime import Size, compile_for_gpu, open_interpreter
 
+WARM_UPS = 4
+"""Attempts at the first run: on two busy cores a software GPU compiles for a minute, too long for one attempt."""
+
 
 class OnGpu:
     """A model that runs on the GPU as a whole. For one thread.
@@ -34,6 +37,7 @@ class OnGpu:
         self._output_buffers = {
             details["index"]: buffer for details, buffer in zip(given, buffers, strict=True)
         }
+        self._warm_up()
 
     def get_input_details(self) -> Sequence[Mapping[str, Any]]:
         """As an interpreter of this model has them."""
@@ -58,3 +62,18 @@ class OnGpu:
         flat = self._output_buffers[tensor_index].read(prod(shape), details["dtype"])
         numbers: npt.NDArray[np.generic] = flat.reshape(shape)
         return numbers
+
+    def _warm_up(self) -> None:
+        """The first run compiles the shaders; LiteRT gives up on it after a while, but what is compiled stays."""
+        taken = self._inputs[0]
+        self.set_tensor(0, np.zeros([int(length) for length in taken["shape"]], taken["dtype"]))
+        for attempts_left in reversed(range(WARM_UPS)):
+            try:
+                self.invoke()
+                for output in self._output_buffers:
+                    self.get_tensor(output)
+            except RuntimeError:
+                if not attempts_left:
+                    raise
+            else:
+                return
