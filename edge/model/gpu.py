@@ -31,12 +31,9 @@ class OnGpu:
         (taken,) = self._compiled.get_input_tensor_details(signature).values()
         if taken["shape"] != shape:
             self._compiled.resize_input_tensor(0, shape, strict=False)
-        self._input_buffers = self._compiled.create_input_buffers(0)
-        buffers = self._compiled.create_output_buffers(0)
-        given = self._compiled.get_output_tensor_details(signature).values()
-        self._output_buffers = {
-            details["index"]: buffer for details, buffer in zip(given, buffers, strict=True)
-        }
+        self._order = [
+            details["index"] for details in self._compiled.get_output_tensor_details(signature).values()
+        ]
         self._warm_up()
 
     def get_input_details(self) -> Sequence[Mapping[str, Any]]:
@@ -66,11 +63,17 @@ class OnGpu:
     def _warm_up(self) -> None:
         """The first run compiles the shaders; LiteRT gives up on it after a while, but what is compiled stays."""
         taken = self._inputs[0]
-        self.set_tensor(0, np.zeros([int(length) for length in taken["shape"]], taken["dtype"]))
+        nothing = np.zeros([int(length) for length in taken["shape"]], taken["dtype"])
         for attempts_left in reversed(range(WARM_UPS)):
+            # A run that was given up keeps its buffers locked.
+            self._input_buffers = self._compiled.create_input_buffers(0)
+            self._output_buffers = dict(
+                zip(self._order, self._compiled.create_output_buffers(0), strict=True)
+            )
             try:
+                self.set_tensor(0, nothing)
                 self.invoke()
-                for output in self._output_buffers:
+                for output in self._order:
                     self.get_tensor(output)
             except RuntimeError:
                 if not attempts_left:
