@@ -5,7 +5,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ PICTURE = np.random.default_rng(0).integers(-128, 128, (1, SIZE, SIZE, 3), np.in
 DEADLINES_MS = (100.0, 500.0, 2000.0)
 MOST_DEADLINES = 2.0
 """A hang is to be noticed within so many of its deadlines."""
-RUNS = 400
+BLOCKS, RUNS = 20, 50
 
 
 class Line(NamedTuple):
@@ -117,17 +116,21 @@ def returns(folder: Path) -> Iterator[Line]:
 
 
 def hand_over() -> Iterator[Line]:
-    """The same model on the same CPU, here and in the process: in turn, so that both find the same machine."""
+    """The same model on the same CPU, here and in the process: in turn, so that both find the same machine.
+
+    The quickest tenth counts: those runs were not disturbed by what else this machine does.
+    """
     content = backbone().read_bytes()
     here = Interpreter(content, size=(SIZE, SIZE))
     there = DelegateProcess(content, 1, DelegateConfig(), "backbone", (SIZE, SIZE))
     spans: tuple[list[float], list[float]] = ([], [])
-    for _ in range(RUNS):
+    for _ in range(BLOCKS):
         for engine, taken_ms in zip((here, there), spans, strict=True):
-            start = perf_counter()
-            engine.invoke(PICTURE)
-            taken_ms.append((perf_counter() - start) * 1000)
-    ours_ms, theirs_ms = (median(taken) for taken in spans)
+            for _ in range(RUNS):
+                start = perf_counter()
+                engine.invoke(PICTURE)
+                taken_ms.append((perf_counter() - start) * 1000)
+    ours_ms, theirs_ms = (sorted(taken)[len(taken) // 10] for taken in spans)
     same = all(
         np.array_equal(ours, theirs)
         for ours, theirs in zip(here.invoke(PICTURE), there.invoke(PICTURE), strict=True)

@@ -47,8 +47,8 @@ LEAST_CORRELATION, MOST_OFF = 0.9995, 0.03
 """Of a float16 model's outputs with the CPU's, and their largest difference as a share of the range: GPUs
 calculate in float16, with 11 bits, over some 55 layers."""
 MOST_ROUNDING = 1.1
-"""A GPU runs an int8 model without rounding at each layer: it may be so many times as far from the float model as
-the CPU's int8 is, where less is better."""
+"""An int8 model is rounded at each layer, by every processor in its own way: on a GPU it may be so many times as
+far from the float model as on the CPU."""
 SCORES_OFF = 0.07
 """Of a taught bundle: as far as the golden picture of a part at the limit, 1.0, may be off (see `Tolerance`)."""
 

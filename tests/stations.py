@@ -58,9 +58,9 @@ def settings(folder: Path, source: str | None = None, sinks: str = "", more: str
 
 
 def reports(folder: Path) -> list[dict[str, Any]]:
-    """What the `jsonl` sink has written: results only."""
+    """What the `jsonl` sink has written: results only. A line that it is writing just now is not there yet."""
     path = folder / "reports.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
     return [record for line in lines if (record := json.loads(line))["schema"] == "edge.result/1"]
 
 

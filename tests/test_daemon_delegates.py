@@ -3,11 +3,13 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+from brokers import Listener, Mosquitto, eventually
 from delegate_double import Switch, library
 from stations import HEIGHT, WIDTH, bundle, reports, settings, until
 
@@ -21,9 +23,9 @@ CONVEYOR = f'type = "synthetic"\nwidth = {WIDTH}\nheight = {HEIGHT}\nrate_hz = 4
 class Station:
     """A daemon on a thread, and what it tells."""
 
-    def __init__(self, folder: Path, switch: Switch) -> None:
+    def __init__(self, folder: Path, switch: Switch, sinks: str = "") -> None:
         self.folder, self.switch = folder, switch
-        path = settings(folder, CONVEYOR)
+        path = settings(folder, CONVEYOR, sinks)
         check = (
             f'name = "surface", bundle = "{bundle()}", delegate = "npu", delegate_library = "{library()}",'
             f' delegate_options = {{ switch = "{switch.path}" }}, delegate_deadline_ms = 2000,'
@@ -59,14 +61,22 @@ class Station:
         return [record["text"] for record in records if record.get("kind") == "fault"]
 
 
+@contextmanager
+def running(station: Station) -> Iterator[Station]:
+    """A station whose first parts are judged; stopped at the end."""
+    station.thread.start()
+    until(lambda: len(station.models()) >= 3)
+    try:
+        yield station
+    finally:
+        station.daemon.stop()
+        station.thread.join(30)
+
+
 @pytest.fixture
 def station(tmp_path: Path) -> Iterator[Station]:
-    started = Station(tmp_path, Switch(tmp_path))
-    started.thread.start()
-    until(lambda: len(started.models()) >= 5)
-    yield started
-    started.daemon.stop()
-    started.thread.join(30)
+    with running(Station(tmp_path, Switch(tmp_path))) as started:
+        yield started
 
 
 @pytest.mark.parametrize("mode", ["hangs", "crashes"])
@@ -94,6 +104,27 @@ def test_a_delegate_that_is_lost_and_returns_costs_one_part_and_everybody_hears_
         assert (delegate == "cpu") == (fallback is not None)
         assert verdict != "error" or delegate == "cpu"
     assert station.daemon.crew.exit_code == 0
+
+
+def test_the_broker_hears_of_the_loss_in_status_event_and_model(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    switch = Switch(tmp_path)
+    sink = f'[[sinks]]\ntype = "mqtt"\nhost = "127.0.0.1"\nport = {mosquitto.port}\n'
+    with (
+        Listener(mosquitto.port, "edge/test/+/station/#") as broker,
+        running(Station(tmp_path, switch, sink)),
+    ):
+
+        def heard(topic: str, *words: str) -> bool:
+            said = [payload.decode() for payload in broker.on(f"edge/test/line/station/{topic}")]
+            return any(all(word in payload for word in words) for payload in said)
+
+        eventually(lambda: heard("model", '"delegate":"npu"', '"fallback":null'), 30)
+        switch.turn("crashes")
+        eventually(lambda: heard("event/fault", "check surface: the CPU goes on: delegate 'npu' crashed"), 30)
+        eventually(lambda: heard("status", '"state":"degraded"', "check surface: delegate 'npu' crashed"), 30)
+        eventually(lambda: heard("model", '"delegate":"cpu"', "delegate 'npu' crashed"), 30)
+        switch.turn("works")
+        eventually(lambda: heard("event/fault", "check surface: delegate 'npu' is back"), 30)
 
 
 def test_systemd_is_asked_to_wait_for_a_delegate_that_loads(

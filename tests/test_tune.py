@@ -243,10 +243,34 @@ def test_the_command_measures_again_only_where_it_is_needed(tmp_path: Path) -> N
     path = station(tmp_path, folder)
     again = (folder, "--config", path, "--rounds", 1, "--if-needed")
     assert "kept in" in edge(*again)
-    assert "still holds; nothing is measured" in edge(*again)
+    assert edge(*again) == ""
     kept = tmp_path / "state" / FILE
     kept.write_text(kept.read_text().replace(runtime(), "ai-edge-litert 1.0"))
     assert "kept in" in edge(*again)
+
+
+def test_without_a_bundle_all_checks_that_want_it_are_tuned(tmp_path: Path) -> None:
+    folder = tiny_bundle.proven(tmp_path / "part")
+    path = station(tmp_path, folder)
+    assert json.loads(edge("--config", path, "--rounds", 1, "--json"))["digest"] == load(folder).digest
+    assert edge("--config", path, "--if-needed") == ""
+    path.write_text(path.read_text().replace('"auto"', '"cpu"'))
+    with pytest.raises(ConfigError, match='no check says delegate = "auto"'):
+        edge("--config", path)
+    with pytest.raises(ConfigError, match="name a bundle, or the station's file"):
+        edge()
+
+
+def test_a_product_that_is_not_taught_yet_is_no_fault(tmp_path: Path) -> None:
+    path = station(tmp_path, tmp_path / "shelf")
+    path.write_text(path.read_text().replace('delegate = "auto"', 'delegate = "auto", teachable = true'))
+    assert edge("--config", path) == ""
+
+
+def test_a_file_that_the_station_may_not_read_is_said_and_not_used(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(ConfigError, match=r"cannot be read: .*must belong to the station's user"):
+        recall(tmp_path / FILE, "a" * 64, HERE)
 
 
 def test_without_a_station_the_table_is_all(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from edge import config as settings
-from edge.cli.bundles import BundleFolder
 from edge.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
@@ -26,8 +25,19 @@ class Climate(NamedTuple):
     throttled: tuple[str, ...]
 
 
+class Target(NamedTuple):
+    """A bundle to tune, the delegate that its check has, and the file that keeps the winner; None: nobody does."""
+
+    bundle: Path
+    delegate: "DelegateConfig"
+    kept_at: Path | None = None
+
+
 def tune(
-    bundle: BundleFolder,
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(metavar="[BUNDLE]", help="A model bundle; none: those of all checks that say 'auto'."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help='The station\'s TOML file: keeps the winner there, for delegate = "auto".'),
@@ -37,34 +47,54 @@ def tune(
     if_needed: Annotated[
         bool, typer.Option("--if-needed", help="Only where nothing that was kept holds any more.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each bundle.")] = False,
 ) -> None:
     """Measure every way to run a bundle on this device: threads × delegate × precision, in turn.
 
     A way counts only where it answers the bundle's golden pictures as was taught.
     """
     from edge.model.bundle import load
-    from edge.model.delegates import DelegateConfig
-    from edge.model.tuning import FILE, keep
+    from edge.model.tuning import keep
     from edge.model.verify import verify
 
-    if if_needed and config is None:
-        raise ConfigError("--if-needed: name the station's file, too, with --config")
-    loaded = load(bundle)
-    station = None if config is None else settings.load(config)
-    delegate = DelegateConfig() if station is None else DelegateConfig.of(_check(station, loaded.folder))
-    kept_at = None if station is None else station.station.state_dir / FILE
-    if if_needed and kept_at is not None and _holds(kept_at, loaded, delegate):
-        typer.echo(f"{bundle}: {kept_at} still holds; nothing is measured")
-        return
-    verify(loaded)
-    contenders, climate = _measured(loaded, delegate, rounds)
-    winner = _winner(contenders, climate, delegate)
-    if kept_at is not None:
-        keep(kept_at, loaded.digest, winner)
-    figures = _figures(loaded, contenders, winner, climate)
-    told = json.dumps(figures) if as_json else "\n".join(_lines(figures, kept_at))
-    typer.echo(told)
+    for target in _targets(bundle, config):
+        loaded, kept_at = load(target.bundle), target.kept_at
+        if if_needed and kept_at is not None and _holds(kept_at, loaded, target.delegate):
+            typer.echo(
+                f"{target.bundle}: what is kept in {kept_at} still holds; nothing is measured", err=True
+            )
+            continue
+        verify(loaded)
+        contenders, climate = _measured(loaded, target.delegate, rounds)
+        winner = _winner(contenders, climate, target.delegate)
+        if kept_at is not None:
+            keep(kept_at, loaded.digest, winner)
+        figures = _figures(loaded, contenders, winner, climate)
+        typer.echo(json.dumps(figures) if as_json else "\n".join(_lines(figures, kept_at)))
+
+
+def _targets(bundle: Path | None, config: Path | None) -> list[Target]:
+    """What is to be tuned. Raises `ConfigError`, `BundleError`."""
+    from edge.model.bundle import load
+    from edge.model.delegates import DelegateConfig
+    from edge.model.tuning import FILE
+    from edge.model.untaught import is_taught
+
+    if config is None:
+        if bundle is None:
+            raise ConfigError("name a bundle, or the station's file with --config")
+        return [Target(bundle, DelegateConfig())]
+    station = settings.load(config)
+    if bundle is not None:
+        checks = [_check(station, load(bundle).folder)]
+    else:
+        checks = [check for check in station.recipe.checks if check.delegate == "auto"]
+        if not checks:
+            raise ConfigError(f'{config}: no check says delegate = "auto"; name a bundle, too')
+    kept_at = station.station.state_dir / FILE
+    return [
+        Target(check.bundle, DelegateConfig.of(check), kept_at) for check in checks if is_taught(check.bundle)
+    ]
 
 
 def _measured(bundle: "Bundle", delegate: "DelegateConfig", rounds: int) -> tuple[list["Contender"], Climate]:

@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from edge.model.runtime import Size, compile_for_gpu, open_interpreter
 
+WARM_UPS = 4
+"""Attempts at the first run: on two busy cores a software GPU compiles for a minute, too long for one attempt."""
+
 
 class OnGpu:
     """A model that runs on the GPU as a whole. For one thread.
@@ -28,12 +31,10 @@ class OnGpu:
         (taken,) = self._compiled.get_input_tensor_details(signature).values()
         if taken["shape"] != shape:
             self._compiled.resize_input_tensor(0, shape, strict=False)
-        self._input_buffers = self._compiled.create_input_buffers(0)
-        buffers = self._compiled.create_output_buffers(0)
-        given = self._compiled.get_output_tensor_details(signature).values()
-        self._output_buffers = {
-            details["index"]: buffer for details, buffer in zip(given, buffers, strict=True)
-        }
+        self._order = [
+            details["index"] for details in self._compiled.get_output_tensor_details(signature).values()
+        ]
+        self._warm_up()
 
     def get_input_details(self) -> Sequence[Mapping[str, Any]]:
         """As an interpreter of this model has them."""
@@ -58,3 +59,24 @@ class OnGpu:
         flat = self._output_buffers[tensor_index].read(prod(shape), details["dtype"])
         numbers: npt.NDArray[np.generic] = flat.reshape(shape)
         return numbers
+
+    def _warm_up(self) -> None:
+        """The first run compiles the shaders; LiteRT gives up on it after a while, but what is compiled stays."""
+        taken = self._inputs[0]
+        nothing = np.zeros([int(length) for length in taken["shape"]], taken["dtype"])
+        for attempts_left in reversed(range(WARM_UPS)):
+            # A run that was given up keeps its buffers locked.
+            self._input_buffers = self._compiled.create_input_buffers(0)
+            self._output_buffers = dict(
+                zip(self._order, self._compiled.create_output_buffers(0), strict=True)
+            )
+            try:
+                self.set_tensor(0, nothing)
+                self.invoke()
+                for output in self._order:
+                    self.get_tensor(output)
+            except RuntimeError:
+                if not attempts_left:
+                    raise
+            else:
+                return

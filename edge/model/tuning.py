@@ -107,7 +107,11 @@ def _winners(path: Path) -> dict[str, Any]:
         winners = content["winners"] if content["schema"] == SCHEMA else {}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as err:
+    except OSError as err:
+        raise ConfigError(
+            f"{path}: cannot be read: {err.strerror or err}; it must belong to the station's user"
+        ) from err
+    except (ValueError, KeyError, TypeError) as err:
         raise ConfigError(f"{path}: is damaged; remove it, and run 'edge tune' again ({err})") from err
     return winners if isinstance(winners, dict) else {}
 
