@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stations import HEIGHT, WIDTH, daemon, reports, settings, until
 
 from edge.config import GStreamerSource
 from edge.errors import CaptureError, ConfigError
@@ -266,3 +267,21 @@ def test_credentials_do_not_reach_the_pipeline(tmp_path: Path, monkeypatch: pyte
     seen = (tmp_path / "seen").read_text()
     assert "CREDENTIALS_DIRECTORY" not in seen
     assert "GST_PLUGIN_PATH=/opt/plugins" in seen
+
+
+def test_a_station_goes_on_when_its_pipeline_is_killed(tmp_path: Path) -> None:
+    snow = (
+        f"videotestsrc is-live=true pattern=snow ! video/x-raw,width={WIDTH},height={HEIGHT},framerate=20/1"
+    )
+    camera = f'type = "gstreamer"\npipeline = "{snow}"\nwidth = {WIDTH}\nheight = {HEIGHT}\nreconnect_s = 0.5'
+    with daemon(settings(tmp_path, camera)) as process:
+        until(lambda: len(reports(tmp_path)) >= 5)
+        threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+        (child,) = " ".join(thread.read_text() for thread in threads).split()
+        os.kill(int(child), signal.SIGKILL)
+        before = len(reports(tmp_path))
+        until(lambda: len(reports(tmp_path)) >= before + 5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert {report["camera"]["name"] for report in reports(tmp_path)} == {"gstreamer videotestsrc"}
+    assert all(report["verdict"] != "error" for report in reports(tmp_path))
