@@ -165,6 +165,7 @@ def test_a_library_that_was_built_for_another_numpy_is_a_clear_error(tmp_path: P
     said = load_with(tmp_path, picamera2=clash, libcamera="")
     assert "ConfigError" in said
     assert "picamera2 cannot be loaded: numpy.dtype size changed" in said
+    assert "-m pip install --force-reinstall --no-deps simplejpeg" in said
 
 
 def test_what_is_there_loads(tmp_path: Path) -> None:
