@@ -195,6 +195,12 @@ class GStreamerSource(Table):
     width: int = Field(1280, ge=16, le=16384, description="Frame width in pixels.")
     height: int = Field(960, ge=16, le=16384, description="Frame height in pixels.")
     rate_hz: int = Field(0, ge=0, le=1000, description="Frames a second; 0 is the camera's own.")
+    latency_ms: float = Field(
+        100.0,
+        ge=0,
+        le=10000,
+        description="So long before it comes, a frame was begun: three frames of 30 a second; more is safer.",
+    )
     timeout_s: float = Field(5.0, gt=0, le=120, description="No frame for so long is a fault.")
     reconnect_s: float = Field(
         30.0, gt=0, le=3600, description="Longest pause between attempts to start it again."

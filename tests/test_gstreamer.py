@@ -115,6 +115,12 @@ def test_a_large_frame_is_put_together_from_many_pieces() -> None:
         assert np.unique(opened.read().image).tolist() == [255]
 
 
+def test_a_frame_is_older_than_its_coming() -> None:
+    with source(latency_ms=500) as opened:
+        frame = opened.read()
+    assert time.monotonic_ns() - frame.captured_ns >= 500_000_000
+
+
 def test_each_frame_is_a_part_only_where_it_is_said_so() -> None:
     assert not source().triggered
     assert source(triggered=True).triggered

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic, monotonic_ns
 from types import TracebackType
@@ -62,19 +62,24 @@ class GStreamer:
         self._end()
 
     def read(self) -> Frame:
-        """The next frame; `captured_ns` is when its first byte came.
+        """The next frame; `captured_ns` is when its first byte came, less the settings' latency.
 
         Raises `CaptureError` for each attempt that fails: another call pauses, then starts the pipeline anew.
         """
         self._pace.sleep(0)
         try:
             child = self._child or self._start()
-            pixels, captured_ns, captured_at = child.frame()
+            pixels, came_ns, came_at = child.frame()
         except CaptureError as err:
             self._end()
             raise CaptureError(f"{self.name}: {err}") from err
         self._pause_s = 0.0
         self.sequence += 1
+        latency_ms = self._config.latency_ms
+        captured_ns, captured_at = (
+            came_ns - round(latency_ms * 1e6),
+            came_at - timedelta(milliseconds=latency_ms),
+        )
         return Frame(pixels, self.sequence, captured_ns, captured_at, self.name)
 
     def interrupt(self) -> None:
@@ -124,12 +129,12 @@ class _Child:
             self._poll.register(file, select.POLLIN)
 
     def frame(self) -> tuple[Image, int, datetime]:
-        """A whole frame, and when it began to come. Raises `CaptureError` and `EndOfFrames`."""
+        """A whole frame, and when its first byte came. Raises `CaptureError` and `EndOfFrames`."""
         memory = np.empty((self._height, self._stride_bytes), np.uint8)
         rest = memory.reshape(-1).data
         self._wait(self._timeout_s if self._started else self._timeout_s + START_S)
         self._started = True
-        began_ns, began_at = monotonic_ns(), datetime.now(UTC)
+        came_ns, came_at = monotonic_ns(), datetime.now(UTC)
         until_s = monotonic() + self._timeout_s
         while rest:
             count = os.readv(self._frames, [rest])
@@ -139,7 +144,7 @@ class _Child:
             if rest:
                 self._wait(max(0.0, until_s - monotonic()))
         pixels = memory[:, : 3 * self._width].reshape(self._height, self._width, 3)
-        return np.ascontiguousarray(pixels), began_ns, began_at
+        return np.ascontiguousarray(pixels), came_ns, came_at
 
     def kill(self) -> None:
         """End it and whatever it has started, at once."""
