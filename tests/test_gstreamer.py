@@ -234,6 +234,12 @@ def test_what_the_pipeline_has_started_goes_with_it(tmp_path: Path) -> None:
     wait_until_gone(int(noted.read_text()))
 
 
+def test_a_leak_is_the_pipeline_s_own_ruin() -> None:
+    with source() as opened:
+        opened.read()
+        assert int(Path(f"/proc/{child_of(opened)}/oom_score_adj").read_text()) == 500
+
+
 def test_a_daemon_that_is_killed_takes_the_pipeline_with_it() -> None:
     text = f"""
 import sys

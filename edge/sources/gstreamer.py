@@ -12,6 +12,7 @@ import signal
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 from time import monotonic, monotonic_ns
 from types import TracebackType
@@ -29,6 +30,8 @@ FIRST_PAUSE_S = 0.5
 """Longest, before the first attempt to start it again; it doubles with each."""
 START_S = 15.0
 """Longer for the first frame: where it may not remember its plug-ins, GStreamer looks through all of them."""
+OOM_SCORE = "500"
+"""Where a plug-in leaks until memory is short, the kernel takes the pipeline, and not the daemon (-500 in its unit)."""
 LAST_WORDS_BYTES = 4096
 LAST_LINES = 3
 """Of what it said before it ended: the reason comes at the end."""
@@ -121,6 +124,8 @@ class _Child:
             )
         except OSError as err:
             raise CaptureError(f"{arguments[0]} cannot be started: {err.strerror or err}") from err
+        with suppress(OSError):
+            Path(f"/proc/{self._process.pid}/oom_score_adj").write_text(OOM_SCORE)
         assert self._process.stdout is not None  # noqa: S101 - both are pipes
         assert self._process.stderr is not None  # noqa: S101
         self._frames, self._words = self._process.stdout.fileno(), self._process.stderr.fileno()
