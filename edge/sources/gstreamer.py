@@ -31,7 +31,7 @@ FIRST_PAUSE_S = 0.5
 START_S = 15.0
 """Longer for the first frame: where it may not remember its plug-ins, GStreamer looks through all of them."""
 OOM_SCORE = "500"
-"""Where a plug-in leaks until memory is short, the kernel takes the pipeline, and not the daemon (-500 in its unit)."""
+"""Where a plug-in leaks until memory is short, the kernel takes the pipeline, not the daemon (-500 in its unit)."""
 LAST_WORDS_BYTES = 4096
 LAST_LINES = 3
 """Of what it said before it ended: the reason comes at the end."""
@@ -54,7 +54,7 @@ class GStreamer:
         self._pace = Pace(0.0)
         self._pause_s = 0.0
         self._child: _Child | None = None
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake = os.fdopen(os.eventfd(0, os.EFD_CLOEXEC), "wb", buffering=0)
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +63,7 @@ class GStreamer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+        self._wake.close()
 
     def read(self) -> Frame:
         """The next frame; `captured_ns` is when its first byte came, less the settings' latency.
@@ -79,21 +80,20 @@ class GStreamer:
         self._pause_s = 0.0
         self.sequence += 1
         latency_ms = self._config.latency_ms
-        captured_ns, captured_at = (
-            came_ns - round(latency_ms * 1e6),
-            came_at - timedelta(milliseconds=latency_ms),
-        )
+        captured_ns = came_ns - round(latency_ms * 1e6)
+        captured_at = came_at - timedelta(milliseconds=latency_ms)
         return Frame(pixels, self.sequence, captured_ns, captured_at, self.name)
 
     def interrupt(self) -> None:
         """See `Source`."""
         self._pace.interrupt()
-        os.eventfd_write(self._wake, 1)
+        if not self._wake.closed:
+            os.eventfd_write(self._wake.fileno(), 1)
 
     def _start(self) -> "_Child":
         self._pace.sleep(self._pause_s * float(np.random.default_rng().uniform(0.5, 1.0)))
         self._pause_s = min(self._config.reconnect_s, max(FIRST_PAUSE_S, 2 * self._pause_s))
-        self._child = _Child(self._command, self._config, self._wake)
+        self._child = _Child(self._command, self._config, self._wake.fileno())
         return self._child
 
     def _end(self) -> None:
