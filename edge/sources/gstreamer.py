@@ -31,7 +31,7 @@ FIRST_PAUSE_S = 0.5
 START_S = 15.0
 """Longer for the first frame: where it may not remember its plug-ins, GStreamer looks through all of them."""
 OOM_SCORE = "500"
-"""Where a plug-in leaks until memory is short, the kernel takes the pipeline, not the daemon (-500 in its unit)."""
+"""Where a plug-in leaks until memory is short, the kernel takes the pipeline: the daemon has -500."""
 LAST_WORDS_BYTES = 4096
 LAST_LINES = 3
 """Of what it said before it ended: the reason comes at the end."""
