@@ -174,6 +174,11 @@ class Picamera2Source(Table):
     @model_validator(mode="after")
     def _can_be_held(self) -> Self:
         if self.trigger != "hardware":
+            frame_s = max((self.exposure_time_us or 0) / 1e6, 1 / self.rate_hz if self.rate_hz else 0.0)
+            if self.timeout_s < 2 * frame_s:
+                raise ValueError(
+                    f"timeout_s must be at least twice the time from frame to frame, {frame_s:g} s"
+                )
             if self.part_every_s is not None:
                 raise ValueError("part_every_s goes with trigger = 'hardware'")
         elif None in (self.exposure_time_us, self.analogue_gain, self.colour_gains):

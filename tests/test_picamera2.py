@@ -57,6 +57,8 @@ def source(sensor: Camera, /, **given: object) -> Picamera2:
         ({"colour_gains": [1.0]}, "colour_gains"),
         ({"colour_gains": [-1.0, 1.0]}, "colour_gains"),
         ({"exposure_time_us": 0}, "exposure_time_us"),
+        ({"exposure_time_us": 1_500_000, "timeout_s": 2}, r"timeout_s must be at least twice .*, 1\.5 s"),
+        ({"rate_hz": 0.5, "timeout_s": 3}, r"timeout_s must be at least twice .*, 2 s"),
     ],
 )
 def test_settings_that_cannot_be_had_are_refused(given: dict[str, object], said: str) -> None:
