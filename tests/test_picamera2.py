@@ -510,7 +510,7 @@ def test_parts_that_nobody_reads_any_more_are_told_when_it_is_stopped(
     with caplog.at_level(logging.WARNING), started(camera) as opened:
         pulses(camera, 2)
         opened.interrupt()
-    assert "2 triggered parts came while it was being stopped: not judged" in caplog.text
+    assert "parts that came while it was being stopped, and are not judged: 2" in caplog.text
 
 
 def test_triggers_that_stay_away_are_a_fault_where_parts_come_at_least_so_often() -> None:
