@@ -188,6 +188,11 @@ class Picamera2Source(Table):
     @model_validator(mode="after")
     def _can_be_held(self) -> Self:
         if self.trigger != "hardware":
+            frame_s = max((self.exposure_time_us or 0) / 1e6, 1 / self.rate_hz if self.rate_hz else 0.0)
+            if self.timeout_s < 2 * frame_s:
+                raise ValueError(
+                    f"timeout_s must be at least twice the time from frame to frame, {frame_s:g} s"
+                )
             if self.part_every_s is not None:
                 raise ValueError("part_every_s goes with trigger = 'hardware'")
         elif None in (self.exposure_time_us, self.analogue_gain, self.colour_gains):
@@ -209,6 +214,12 @@ class GStreamerSource(Table):
     width: int = Field(1280, ge=16, le=16384, description="Frame width in pixels.")
     height: int = Field(960, ge=16, le=16384, description="Frame height in pixels.")
     rate_hz: int = Field(0, ge=0, le=1000, description="Frames a second; 0 is the camera's own.")
+    latency_ms: float = Field(
+        100.0,
+        ge=0,
+        le=10000,
+        description="So long before it comes, a frame was begun: three frames of 30 a second; more is safer.",
+    )
     timeout_s: float = Field(5.0, gt=0, le=120, description="No frame for so long is a fault.")
     reconnect_s: float = Field(
         30.0, gt=0, le=3600, description="Longest pause between attempts to start it again."

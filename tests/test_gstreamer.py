@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stations import HEIGHT, WIDTH, daemon, reports, settings, until
 
 from edge.config import GStreamerSource
 from edge.errors import CaptureError, ConfigError
@@ -112,6 +113,12 @@ def test_a_picture_is_scaled_to_the_size_that_is_wanted() -> None:
 def test_a_large_frame_is_put_together_from_many_pieces() -> None:
     with source("videotestsrc pattern=white", width=1920, height=1080) as opened:
         assert np.unique(opened.read().image).tolist() == [255]
+
+
+def test_a_frame_is_older_than_its_coming() -> None:
+    with source(latency_ms=500) as opened:
+        frame = opened.read()
+    assert time.monotonic_ns() - frame.captured_ns >= 500_000_000
 
 
 def test_each_frame_is_a_part_only_where_it_is_said_so() -> None:
@@ -227,6 +234,12 @@ def test_what_the_pipeline_has_started_goes_with_it(tmp_path: Path) -> None:
     wait_until_gone(int(noted.read_text()))
 
 
+def test_a_leak_is_the_pipeline_s_own_ruin() -> None:
+    with source() as opened:
+        opened.read()
+        assert int(Path(f"/proc/{child_of(opened)}/oom_score_adj").read_text()) == 500
+
+
 def test_a_daemon_that_is_killed_takes_the_pipeline_with_it() -> None:
     text = f"""
 import sys
@@ -256,6 +269,7 @@ def test_a_blocked_read_ends_when_it_is_interrupted(tmp_path: Path) -> None:
             opened.read()
         with pytest.raises(EndOfFrames):
             opened.read()
+    opened.interrupt()  # a signal may come late
 
 
 def test_credentials_do_not_reach_the_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,3 +280,21 @@ def test_credentials_do_not_reach_the_pipeline(tmp_path: Path, monkeypatch: pyte
     seen = (tmp_path / "seen").read_text()
     assert "CREDENTIALS_DIRECTORY" not in seen
     assert "GST_PLUGIN_PATH=/opt/plugins" in seen
+
+
+def test_a_station_goes_on_when_its_pipeline_is_killed(tmp_path: Path) -> None:
+    snow = (
+        f"videotestsrc is-live=true pattern=snow ! video/x-raw,width={WIDTH},height={HEIGHT},framerate=20/1"
+    )
+    camera = f'type = "gstreamer"\npipeline = "{snow}"\nwidth = {WIDTH}\nheight = {HEIGHT}\nreconnect_s = 0.5'
+    with daemon(settings(tmp_path, camera)) as process:
+        until(lambda: len(reports(tmp_path)) >= 5)
+        threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+        (child,) = " ".join(thread.read_text() for thread in threads).split()
+        os.kill(int(child), signal.SIGKILL)
+        before = len(reports(tmp_path))
+        until(lambda: len(reports(tmp_path)) >= before + 5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert {report["camera"]["name"] for report in reports(tmp_path)} == {"gstreamer videotestsrc"}
+    assert all(report["verdict"] != "error" for report in reports(tmp_path))

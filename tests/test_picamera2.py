@@ -57,6 +57,8 @@ def source(sensor: Camera, /, **given: object) -> Picamera2:
         ({"colour_gains": [1.0]}, "colour_gains"),
         ({"colour_gains": [-1.0, 1.0]}, "colour_gains"),
         ({"exposure_time_us": 0}, "exposure_time_us"),
+        ({"exposure_time_us": 1_500_000, "timeout_s": 2}, r"timeout_s must be at least twice .*, 1\.5 s"),
+        ({"rate_hz": 0.5, "timeout_s": 3}, r"timeout_s must be at least twice .*, 2 s"),
     ],
 )
 def test_settings_that_cannot_be_had_are_refused(given: dict[str, object], said: str) -> None:
@@ -165,6 +167,7 @@ def test_a_library_that_was_built_for_another_numpy_is_a_clear_error(tmp_path: P
     said = load_with(tmp_path, picamera2=clash, libcamera="")
     assert "ConfigError" in said
     assert "picamera2 cannot be loaded: numpy.dtype size changed" in said
+    assert "-m pip install --force-reinstall --no-deps simplejpeg" in said
 
 
 def test_what_is_there_loads(tmp_path: Path) -> None:
@@ -507,7 +510,7 @@ def test_parts_that_nobody_reads_any_more_are_told_when_it_is_stopped(
     with caplog.at_level(logging.WARNING), started(camera) as opened:
         pulses(camera, 2)
         opened.interrupt()
-    assert "2 triggered parts came while it was being stopped: not judged" in caplog.text
+    assert "parts that came while it was being stopped, and are not judged: 2" in caplog.text
 
 
 def test_triggers_that_stay_away_are_a_fault_where_parts_come_at_least_so_often() -> None:

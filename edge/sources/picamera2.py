@@ -61,7 +61,7 @@ class Picamera2:
         missed = self._unseen + (self._waiting is not None)
         if missed:
             log.warning(
-                "%s: %d triggered parts came while it was being stopped: not judged", self.name, missed
+                "%s: parts that came while it was being stopped, and are not judged: %d", self.name, missed
             )
 
     def read(self) -> Frame:

@@ -5,6 +5,7 @@ import importlib
 import logging
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from edge.sources.sensor_clock import exposed_now_ns
 from edge.types import Image
 
 CALL_LIMIT_S = 10.0
-"""Opening takes a second on a slow board, and closing waits for a frame."""
+"""Opening takes 0.6 s with libcamera's virtual camera, and closing 0.1: a call that takes so much longer hangs."""
 BUFFERS = 6
 AHEAD = 3
 """Frames of triggered parts that may wait in the camera's memory; the rest of the buffers is being filled."""
@@ -50,8 +51,13 @@ def load() -> Library:
         raise ConfigError(
             f"source.type: 'picamera2' needs the Python module '{err.name}', which is missing; {INSTALL}"
         ) from err
-    except (ImportError, ValueError, AttributeError) as err:
-        # A NumPy of the environment that is newer than what Debian's modules were built with is a ValueError.
+    except ValueError as err:
+        # Debian's simplejpeg was built with Debian's NumPy, and an environment of its own has a newer one.
+        raise ConfigError(
+            f"source.type: picamera2 cannot be loaded: {err}; get one that fits the NumPy of this environment: "
+            f"{sys.executable} -m pip install --force-reinstall --no-deps simplejpeg"
+        ) from err
+    except (ImportError, AttributeError) as err:
         raise ConfigError(f"source.type: picamera2 cannot be loaded: {err}; {INSTALL}") from err
 
 
