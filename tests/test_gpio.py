@@ -89,9 +89,11 @@ def frame(at_ns: int | None = None) -> Callable[[], Frame]:
     return lambda: Frame(image, 0, monotonic_ns() if at_ns is None else at_ns, WHEN, "camera")
 
 
-def triggered(machine: Machine, source: Any, frames: int = 1, **settings: Any) -> Triggered:
+def triggered(
+    machine: Machine, source: Any, frames: int = 1, well: Callable[[], None] = lambda: None, **settings: Any
+) -> Triggered:
     lines = Gpio.model_validate({**ALL, **settings})
-    return Triggered(source, Panel(lines, machine), lines, frames)
+    return Triggered(source, Panel(lines, machine), lines, frames, well)
 
 
 def misses(source: Triggered, count: int) -> list[tuple[str | None, str]]:
@@ -293,6 +295,18 @@ def test_a_part_that_comes_when_the_source_has_ended_is_missed() -> None:
     assert misses(source, 1) == [("T000001", "not judged: the source has come to its end")]
     with pytest.raises(EndOfFrames):
         source.read()
+
+
+def test_a_camera_that_nobody_asks_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.gpio.triggered.CHECK_NS", 0)
+    said: list[str] = []
+    source = triggered(Machine(), Camera(CaptureError("gone"), frame()), well=lambda: said.append("well"))
+    with pytest.raises(CaptureError) as caught:
+        source.read()
+    assert (caught.value.part_id, said) == (None, [])
+    with pytest.raises(EndOfFrames):
+        source.read()
+    assert said == ["well"]
 
 
 def test_a_part_of_several_frames_has_them_all_or_is_missed_whole() -> None:
