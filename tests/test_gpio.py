@@ -195,6 +195,19 @@ def test_ready_is_told_once_for_each_change() -> None:
     assert machine.told == [("ready", True), ("ready", False)]
 
 
+def test_ready_waits_for_the_first_frame_of_a_camera_that_a_line_triggers() -> None:
+    machine = Machine()
+    lines = Gpio.model_validate(ALL)
+    panel = Panel(lines, machine)
+    panel.ready(on=True)
+    assert machine.told == []
+    source = Triggered(Camera(frame()), panel, lines, 1)
+    with pytest.raises(EndOfFrames):
+        source.read()
+    panel.ready(on=True)
+    assert machine.told == [("ready", True)]
+
+
 def test_a_steady_lamp_is_on_from_the_start_and_no_part_switches_it() -> None:
     machine = Machine()
     with Panel(Gpio(lamp_line=1, lamp="steady"), machine) as panel:

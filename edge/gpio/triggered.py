@@ -43,6 +43,10 @@ class Panel(Protocol):
         """A part has come."""
         ...
 
+    def sees(self) -> None:
+        """The source gives frames."""
+        ...
+
 
 class Triggered:
     """The frames of a source, some for each edge.
@@ -78,11 +82,13 @@ class Triggered:
         self._awaited: deque[Edge] = deque()
         self._given: deque[Frame | CaptureError] = deque()
         self._last = 0
-        self._asked_ns = monotonic_ns()
+        self._asked_ns = 0
         self._ended = Event()
 
     def __enter__(self) -> Self:
         self._source.__enter__()
+        if self._source.triggered:
+            self._panel.sees()
         return self
 
     def __exit__(
@@ -132,6 +138,7 @@ class Triggered:
         if monotonic_ns() - self._asked_ns > CHECK_NS:
             self._source.read()
             self._asked_ns = monotonic_ns()
+            self._panel.sees()
             self._well()
 
     def _photograph(self) -> None:
