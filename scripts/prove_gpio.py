@@ -273,14 +273,10 @@ def a_line_of_parts(chip: Chip) -> None:
             up[0] <= down for up, down in zip(answers, not_busy, strict=True)
         )
         proven("busy ends when the answer is there, not before", ok=ordered)
-        widths = [
-            off - on
-            for (on, _), off in zip(
-                answers,
-                (at for at, name, on in scope.seen if name in {"pass", "fail"} and not on),
-                strict=False,
-            )
+        ends = [
+            at for at, name, on in scope.seen if name in {"pass", "fail"} and not on and at > answers[0][0]
         ]
+        widths = [off - on for (on, _), off in zip(answers, ends, strict=True)]
         proven(
             f"a pulse is {PULSE_MS} ms",
             ok=all(width >= (PULSE_MS - 5) * 1e6 for width in widths),
@@ -319,8 +315,7 @@ def a_burst(chip: Chip, line: Station, scope: Scope) -> None:
     """Five parts at once: one picture shows the last of them."""
     known, answered = len(line.reports), len(scope.rises("pass", "fail"))
     for _ in range(5):
-        chip.press(0.004)
-        sleep(0.004)
+        chip.press()
     until(lambda: len(line.reports) >= known + 5, 60)
     sleep(12 * PULSE_MS / 1e3)
     burst = line.reports[known:]
@@ -353,7 +348,7 @@ def what_is_no_pass(chip: Chip) -> None:
         with line.running():
             until(lambda: chip.on("ready"), 240)
             inspect(line, chip)
-        scope.stop()
+            scope.stop()
         said = [report["verdict"] for report in line.reports] + [
             name for _, name in scope.rises("pass", "fail")
         ]
