@@ -94,8 +94,10 @@ class Daemon:
         self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
         self.panel = Panel(config.gpio, Lines(config.gpio))
         self.source: Source = source or open_source(config.source)
+        self._source_trouble = self._trouble("source", fault=True)
         if config.gpio.trigger_line is not None:
-            self.source = Triggered(self.source, self.panel, config.gpio, config.recipe.of_frames)
+            frames, well = config.recipe.of_frames, self._source_trouble.worked
+            self.source = Triggered(self.source, self.panel, config.gpio, frames, well)
         self.sinks: list[Sink] = [open_sink(sink, config.station) for sink in config.sinks]
         self.brokers = [sink for sink in self.sinks if isinstance(sink, Mqtt)]
         self.outbox = Outbox(
@@ -173,7 +175,7 @@ class Daemon:
         crew.start(
             "capture",
             lambda: pipeline.capture(
-                self.source, self.frames, crew, self._trouble("source", fault=True), health.max_capture_errors
+                self.source, self.frames, crew, self._source_trouble, health.max_capture_errors
             ),
         )
 

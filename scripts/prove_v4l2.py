@@ -94,7 +94,7 @@ def controls() -> dict[str, int]:
         "white_balance_temperature",
     )
     said = shell(f"v4l2-ctl -d /dev/video0 --get-ctrl {','.join(names)}")
-    return {name: int(value) for name, value in (line.split(": ") for line in said.splitlines())}
+    return {name: int(value.split()[0]) for name, value in (line.split(": ") for line in said.splitlines())}
 
 
 def coloured(frame: Frame) -> bool:
@@ -151,7 +151,7 @@ def what_it_cannot_do() -> None:
 def the_time_of_a_frame() -> None:
     """A frame carries the driver's time, and is young though nobody has asked for a while."""
     with camera(width=320, height=180, rate_hz=15) as source:
-        ages_ms = [(monotonic_ns() - source.read().captured_ns) / 1e6 for _ in range(20)]
+        ages_ms = [-(source.read().captured_ns - monotonic_ns()) / 1e6 for _ in range(20)]
         proven(
             "a frame's time is the driver's, on our clock",
             ok=0 < statistics.median(ages_ms) < 200,

@@ -89,9 +89,11 @@ def frame(at_ns: int | None = None) -> Callable[[], Frame]:
     return lambda: Frame(image, 0, monotonic_ns() if at_ns is None else at_ns, WHEN, "camera")
 
 
-def triggered(machine: Machine, source: Any, frames: int = 1, **settings: Any) -> Triggered:
+def triggered(
+    machine: Machine, source: Any, frames: int = 1, well: Callable[[], None] = lambda: None, **settings: Any
+) -> Triggered:
     lines = Gpio.model_validate({**ALL, **settings})
-    return Triggered(source, Panel(lines, machine), lines, frames)
+    return Triggered(source, Panel(lines, machine), lines, frames, well)
 
 
 def misses(source: Triggered, count: int) -> list[tuple[str | None, str]]:
@@ -191,6 +193,19 @@ def test_ready_is_told_once_for_each_change() -> None:
     for on in (False, True, True, False):
         panel.ready(on=on)
     assert machine.told == [("ready", True), ("ready", False)]
+
+
+def test_ready_waits_for_the_first_frame_of_a_camera_that_a_line_triggers() -> None:
+    machine = Machine()
+    lines = Gpio.model_validate(ALL)
+    panel = Panel(lines, machine)
+    panel.ready(on=True)
+    assert machine.told == []
+    source = Triggered(Camera(frame()), panel, lines, 1)
+    with pytest.raises(EndOfFrames):
+        source.read()
+    panel.ready(on=True)
+    assert machine.told == [("ready", True)]
 
 
 def test_a_steady_lamp_is_on_from_the_start_and_no_part_switches_it() -> None:
@@ -293,6 +308,18 @@ def test_a_part_that_comes_when_the_source_has_ended_is_missed() -> None:
     assert misses(source, 1) == [("T000001", "not judged: the source has come to its end")]
     with pytest.raises(EndOfFrames):
         source.read()
+
+
+def test_a_camera_that_nobody_asks_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.gpio.triggered.CHECK_NS", 0)
+    said: list[str] = []
+    source = triggered(Machine(), Camera(CaptureError("gone"), frame()), well=lambda: said.append("well"))
+    with pytest.raises(CaptureError) as caught:
+        source.read()
+    assert (caught.value.part_id, said) == (None, [])
+    with pytest.raises(EndOfFrames):
+        source.read()
+    assert said == ["well"]
 
 
 def test_a_part_of_several_frames_has_them_all_or_is_missed_whole() -> None:

@@ -229,6 +229,14 @@ def test_a_camera_that_is_not_there_says_what_to_look_at() -> None:
         assert opened.sequence == 0
 
 
+def test_a_camera_that_stays_away_fills_no_log(capfd: pytest.CaptureFixture[str]) -> None:
+    with source("/dev/video-of-nobody") as opened:
+        for _ in range(2):
+            with pytest.raises(CaptureError):
+                opened.read()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_video_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigError, match=r"source\.device: .*gone\.avi: no such file"),

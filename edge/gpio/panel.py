@@ -58,6 +58,7 @@ class Panel:
         self._inside = 0
         self._lock = Lock()
         self._ready = False
+        self._sees = config.trigger_line is None
 
     def __enter__(self) -> Self:
         """Raises `ConfigError` and `DeviceError`, as opening the lines does."""
@@ -84,8 +85,13 @@ class Panel:
         """A part has come, and will get a verdict. On the capture thread."""
         self._count(1)
 
+    def sees(self) -> None:
+        """The camera gives frames: before, no part is to be announced. On the capture thread."""
+        self._sees = True
+
     def ready(self, *, on: bool) -> None:
         """Whether a part that comes now is inspected. On the main thread."""
+        on = on and self._sees
         if on != self._ready:
             self._lines.switch("ready", on=on)
             self._ready = on

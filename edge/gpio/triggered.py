@@ -6,6 +6,7 @@ frame is a `Miss`, whatever the reason: the camera is away, the next part was th
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 from time import monotonic_ns
@@ -42,6 +43,10 @@ class Panel(Protocol):
         """A part has come."""
         ...
 
+    def sees(self) -> None:
+        """The source gives frames."""
+        ...
+
 
 class Triggered:
     """The frames of a source, some for each edge.
@@ -51,11 +56,19 @@ class Triggered:
         panel: The lines.
         config: Their settings.
         frames: How many frames a part has.
+        well: Is told, on the capture thread, when the camera gives frames while no part comes.
     """
 
     triggered = True
 
-    def __init__(self, source: Source, panel: Panel, config: Gpio, frames: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        panel: Panel,
+        config: Gpio,
+        frames: int,
+        well: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = source.name
         self.sequence = 0
         """Number of the frame that was given last, or should have been; the first is 1."""
@@ -65,14 +78,17 @@ class Triggered:
         strobe = config.lamp_line is not None and config.lamp == "strobe"
         self._lead_ns = round(config.lamp_lead_ms * 1e6) if strobe else None
         self._frames = frames
+        self._well = well
         self._awaited: deque[Edge] = deque()
         self._given: deque[Frame | CaptureError] = deque()
         self._last = 0
-        self._asked_ns = monotonic_ns()
+        self._asked_ns = 0
         self._ended = Event()
 
     def __enter__(self) -> Self:
         self._source.__enter__()
+        if self._source.triggered:
+            self._panel.sees()
         return self
 
     def __exit__(
@@ -122,6 +138,8 @@ class Triggered:
         if monotonic_ns() - self._asked_ns > CHECK_NS:
             self._source.read()
             self._asked_ns = monotonic_ns()
+            self._panel.sees()
+            self._well()
 
     def _photograph(self) -> None:
         """Frames for the part that is awaited first; or why neither it nor those behind it can have any."""

@@ -44,8 +44,9 @@ OLDEST_NS = 10_000_000_000
 LAST_WAIT_S = 2.0
 """So long, leaving waits for a thread that is inside OpenCV."""
 
-# FFmpeg says for each attempt what our own errors say once.
+# FFmpeg and V4L2 say for each attempt what our own errors say once.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 class _Kind(Enum):
