@@ -176,7 +176,8 @@ def check_surroundings(root: Path, board: Board, wishes: Wishes) -> None:
     if wishes.data and state.is_dir() and any(state.iterdir()) and not is_on_its_own(root, state):
         raise Refusal(
             f"--data: /{STATE} has results and pictures already, which the partition would hide. Stop the "
-            f"stations (sudo systemctl stop 'edge@*'), mount the partition at /mnt, sudo mv /{STATE}/* /mnt/, and try again"
+            f"stations (sudo systemctl stop 'edge@*'), mount the partition at /mnt, sudo mv /{STATE}/* /mnt/, "
+            "and try again"
         )
     if wishes.read_only and not (root / "usr/share/initramfs-tools/scripts/init-bottom/overlayroot").exists():
         raise Refusal("--read-only: the package is missing; sudo apt-get install overlayroot, then again")
