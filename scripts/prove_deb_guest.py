@@ -31,6 +31,8 @@ MINE = "# a line of the owner's\n"
 PATIENCE_S = 300.0
 """An emulated processor is 10 to 20 times slower."""
 SOME_PARTS = 5
+# By its address: the machine has no /etc/hosts.
+CONSUMER = ("mosquitto_sub", "-h", "127.0.0.1", "-i", "consumer", "-c", "-q", "1", "-t", "edge/#")
 EXPOSURE = 2.0
 """What tests/test_systemd.py allows."""
 
@@ -193,7 +195,7 @@ def prepare_broker() -> None:
         "listener 1883 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
     )
     run("systemctl", "restart", "mosquitto")
-    subscribe = ["mosquitto_sub", "-i", "consumer", "-c", "-q", "1", "-t", "edge/#", "-E"]
+    subscribe = [*CONSUMER, "-E"]
     wait("the broker is there", lambda: run(*subscribe).returncode == 0)
     check("a broker has a consumer who is away", held=True)
     run("systemctl", "disable", "mosquitto")
@@ -202,7 +204,7 @@ def prepare_broker() -> None:
 
 def consumed() -> set[int]:
     """The numbers of the records that the consumer gets now."""
-    listen = ["mosquitto_sub", "-i", "consumer", "-c", "-q", "1", "-t", "edge/#", "-W", "5", "-F", "%p"]
+    listen = [*CONSUMER, "-W", "5", "-F", "%p"]
     found = set()
     for line in run(*listen).stdout.splitlines():
         try:
