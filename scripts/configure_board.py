@@ -17,6 +17,7 @@ from board_refusal import Refusal
 from board_table import (
     ACCELERATORS,
     CAMERAS,
+    STATE_UNIT,
     Board,
     Wanted,
     Wishes,
@@ -29,6 +30,7 @@ from board_table import (
 from board_tree import Change, Record
 
 AS_IT_SHOULD_BE, DIFFERENT, REFUSED = 0, 1, 2
+STATE = "var/lib/edge-inspect"
 MODEL = "proc/device-tree/model"
 
 AT_A_RESTART = (
@@ -164,7 +166,19 @@ def which_board(asked: Asked, record: Record) -> Board:
 
 
 def check_surroundings(root: Path, board: Board, wishes: Wishes) -> None:
-    """Refuse what this very board could not carry out at its next start."""
+    """Refuse what would be gone after the next start, or what this very board could not carry out then."""
+    if any(line.startswith("overlayroot / overlay ") for line in lines_of(root / "proc/mounts")):
+        raise Refusal(
+            "the root is read-only, and what is written to it is gone after a restart: sudo overlayroot-chroot, "
+            "then again"
+        )
+    state = root / STATE
+    if wishes.data and state.is_dir() and any(state.iterdir()) and not is_on_its_own(root, state):
+        raise Refusal(
+            f"--data: /{STATE} has results and pictures already, which the partition would hide. Stop the "
+            f"stations (sudo systemctl stop 'edge@*'), mount the partition at /mnt, sudo mv /{STATE}/* /mnt/, "
+            "and try again"
+        )
     if wishes.read_only and not (root / "usr/share/initramfs-tools/scripts/init-bottom/overlayroot").exists():
         raise Refusal("--read-only: the package is missing; sudo apt-get install overlayroot, then again")
     if wishes.power_mode:
@@ -175,13 +189,26 @@ def check_surroundings(root: Path, board: Board, wishes: Wishes) -> None:
             )
 
 
+def is_on_its_own(root: Path, state: Path) -> bool:
+    """Whether the state is on a partition of its own already, or will be at the next start."""
+    return state.is_mount() or (root / f"etc/systemd/system/{STATE_UNIT}.mount").exists()
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a file; none where it is not there."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
 def power_modes(root: Path) -> tuple[str, ...]:
     """Return the names of the power modes of a Jetson."""
-    try:
-        lines = (root / "etc/nvpmodel.conf").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return ()
-    heads = (line for line in lines if line.strip().startswith("<") and "POWER_MODEL" in line)
+    heads = (
+        line
+        for line in lines_of(root / "etc/nvpmodel.conf")
+        if line.strip().startswith("<") and "POWER_MODEL" in line
+    )
     return tuple(word[5:] for line in heads for word in line.split() if word.startswith("NAME="))
 
 

@@ -32,7 +32,7 @@ device = "line-1"
 type = "synthetic"
 width = 320
 height = 240
-rate_hz = 1.0
+rate_hz = 0.5
 defect_rate = 0.3
 [recipe]
 name = "part"

@@ -15,18 +15,24 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from time import monotonic, sleep, time
+from typing import Any
 
+Record = dict[str, Any]
 SHARE, CONTROL = Path("/share"), Path("/control")
 NAME = "line-1"
 UNIT = f"edge@{NAME}.service"
 STATE = Path("/var/lib/edge-inspect") / NAME
 SETTINGS = Path("/etc/edge-inspect") / f"{NAME}.toml"
 SAMPLE = Path("/etc/edge-inspect/station.toml.sample")
+SLOW = Path(f"/etc/systemd/system/{UNIT}.d/emulated.conf")
+"""A start that takes a board seconds takes an emulated processor minutes, where the host is busy, too."""
 JSONL = STATE / "reports.jsonl"
 MINE = "# a line of the owner's\n"
-PATIENCE_S = 240.0
+PATIENCE_S = 300.0
 """An emulated processor is 10 to 20 times slower."""
 SOME_PARTS = 5
+# By its address: the machine has no /etc/hosts.
+CONSUMER = ("mosquitto_sub", "-h", "127.0.0.1", "-i", "consumer", "-c", "-q", "1", "-t", "edge/#")
 EXPOSURE = 2.0
 """What tests/test_systemd.py allows."""
 
@@ -48,6 +54,8 @@ def first_boot() -> None:
     SETTINGS.parent.mkdir(parents=True)
     shutil.copy(SHARE / SETTINGS.name, SETTINGS)
     shutil.copytree(SHARE / "part", STATE.parent / "bundles" / "part")
+    SLOW.parent.mkdir(parents=True)
+    SLOW.write_text("[Service]\nTimeoutStartSec=600\n")
     began = monotonic()
     installed = show("dpkg", "--install", package(1))
     check(f"dpkg installs it in {monotonic() - began:.0f} s", held=installed.returncode == 0)
@@ -98,21 +106,19 @@ def first_boot() -> None:
     run("systemctl", "start", UNIT)
     wait("it judges again", lambda: head() > accepted)
     remember("epoch", epoch)
-    remember("before reboot", head())
     run("systemctl", "reboot")
     sleep(600)
 
 
 def second_boot() -> None:
     """What has waited is delivered; then the power is cut."""
-    before = recall("before reboot")
-    wait("the first part after the reboot is judged", lambda: len(judged(after=before)) > 0)
-    first = judged(after=before)[0]
+    wait("the first part after the reboot is judged", lambda: bool(judged_since_boot()))
+    first = judged_since_boot()[0]
     check("after a reboot the station is up by itself", held=active())
     started = time() - float(Path("/proc/uptime").read_text().split()[0])
     userspace, ready = (
         int(text("systemctl", "show", f"--property={name}", "--value", *unit)) / 1e6
-        for name, unit in (("UserspaceTimestampMonotonic", ()), ("ActiveEnterTimestampMonotonic", (UNIT,)))
+        for name, unit in (("UserspaceTimestampMonotonic", []), ("ActiveEnterTimestampMonotonic", [UNIT]))
     )
     say(f"     boot to first verdict: {seconds_since(started, first['ts']):.1f} s after the kernel's start")
     say(f"     (systemd at {userspace:.1f} s, station ready at {ready:.1f} s; no KVM: an emulated processor)")
@@ -146,7 +152,7 @@ def second_boot() -> None:
 def third_boot() -> None:
     """After the power cut: upgrade, remove, purge."""
     before = recall("before the power cut")
-    wait("a part after the power cut is judged", lambda: bool(judged(after=before)))
+    wait("a part after the power cut is judged", lambda: bool(judged_since_boot()))
     same = epochs() == recall("epoch")
     check(f"after a power cut all {before} records are there, and the numbers go on", held=same and whole())
 
@@ -179,6 +185,7 @@ def third_boot() -> None:
     )
     check("purging it says what it removes", held=purged.returncode == 0 and named)
     left = leftovers()
+    left += [str(path) for path in (SLOW, SLOW.parent) if path.exists()]
     check(f"and leaves nothing{': ' + ', '.join(left) if left else ''}", held=not left)
 
 
@@ -188,7 +195,7 @@ def prepare_broker() -> None:
         "listener 1883 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
     )
     run("systemctl", "restart", "mosquitto")
-    subscribe = ["mosquitto_sub", "-i", "consumer", "-c", "-q", "1", "-t", "edge/#", "-E"]
+    subscribe = [*CONSUMER, "-E"]
     wait("the broker is there", lambda: run(*subscribe).returncode == 0)
     check("a broker has a consumer who is away", held=True)
     run("systemctl", "disable", "mosquitto")
@@ -197,7 +204,7 @@ def prepare_broker() -> None:
 
 def consumed() -> set[int]:
     """The numbers of the records that the consumer gets now."""
-    listen = ["mosquitto_sub", "-i", "consumer", "-c", "-q", "1", "-t", "edge/#", "-W", "5", "-F", "%p"]
+    listen = [*CONSUMER, "-W", "5", "-F", "%p"]
     found = set()
     for line in run(*listen).stdout.splitlines():
         try:
@@ -221,7 +228,7 @@ def kill(how: signal.Signals, what: str) -> float:
     return gone_s
 
 
-def records() -> list[dict]:
+def records() -> list[Record]:
     """What the file has; its last line may be half written."""
     try:
         lines = JSONL.read_text().split("\n")[:-1]
@@ -230,12 +237,18 @@ def records() -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-def judged(after: int = 0) -> list[dict]:
-    """Judged parts with a number over `after`."""
-    return [each for each in records() if "verdict" in each and number(each) > after]
+def judged() -> list[Record]:
+    """Judged parts."""
+    return [each for each in records() if "verdict" in each]
 
 
-def number(record: dict) -> int:
+def judged_since_boot() -> list[Record]:
+    """Those of this start of the machine; what was judged while it went down is not among them."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return [each for each in judged() if each["boot_id"] == boot]
+
+
+def number(record: Record) -> int:
     """A record's number in its epoch."""
     return int(record["id"].split("/")[-1])
 
@@ -258,7 +271,7 @@ def whole() -> bool:
 def committed() -> int:
     """The highest number that was ever given; the station must not run."""
     with sqlite3.connect(STATE / "outbox.db") as database:
-        return database.execute("SELECT seq FROM sqlite_sequence").fetchone()[0]
+        return int(database.execute("SELECT seq FROM sqlite_sequence").fetchone()[0])
 
 
 def seconds_since(start: float, stamp: str) -> float:
@@ -315,11 +328,13 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def show(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program, and show what it says."""
-    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    for line in answer.stdout.splitlines():
-        say(f"     | {line}")
-    return answer
+    """Run a program, and show what it says while it says it."""
+    said = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            say(f"     | {line.rstrip()}")
+    return subprocess.CompletedProcess(command, process.returncode, "".join(said))
 
 
 def text(*command: str) -> str:
@@ -345,7 +360,7 @@ def remember(name: str, value: object) -> None:
     _notes().write_text(json.dumps({**notes, name: value}))
 
 
-def recall(name: str) -> object:
+def recall(name: str) -> Any:
     """What was kept."""
     return json.loads(_notes().read_text()).get(name) if _notes().exists() else None
 

@@ -314,6 +314,21 @@ def test_a_read_only_root_without_a_place_for_the_state_is_found(pi5: Tree) -> N
     assert "--data" in pi5.refusal()
 
 
+def test_results_are_not_hidden_behind_a_new_partition(pi5: Tree) -> None:
+    outbox = pi5.write("var/lib/edge-inspect/line-1/outbox.db", "results")
+    assert "mount the partition at /mnt" in pi5.refusal("--data LABEL=edge-data")
+    outbox.unlink()
+    outbox.parent.rmdir()
+    pi5.configured("--data LABEL=edge-data")
+    pi5.write("var/lib/edge-inspect/line-1/outbox.db", "results")
+    pi5.configured("--data LABEL=edge-data --camera imx477")
+
+
+def test_what_would_be_gone_after_a_restart_is_refused(pi5: Tree) -> None:
+    pi5.write("proc/mounts", "proc /proc proc rw 0 0\noverlayroot / overlay rw,lowerdir=/media/root-ro 0 0\n")
+    assert "overlayroot-chroot" in pi5.refusal()
+
+
 def test_without_options_the_board_is_what_it_was_asked_to_be(pi5: Tree) -> None:
     pi5.configured("--camera imx296 --trigger")
     (pi5.root / "etc/modprobe.d/edge-inspect-trigger.conf").unlink()
