@@ -271,11 +271,12 @@ def test_lines_of_the_journal_lose_names_addresses_and_secrets(tmp_path: Path) -
     told = (
         "2026-01-02T03:04:05+00:00 edge@presse: source: rtsp://cam-hall-7.plant.example:554/ch1: lost\n"
         "sink mqtt mes.plant.example:1883: 10.20.30.40 refused opener hunter22 at 12:34:56\n"
-        f"{config.recipe.checks[0].bundle}: copied from fe80::1:2 and 127.0.0.1"
+        f"{config.recipe.checks[0].bundle}: copied from fe80::1:2, dc:a6:32:01:02:03 and 127.0.0.1"
     )
     clean = cleaned(told, private_words(config, path))
     assert not [secret for secret in SECRETS if secret in clean]
     assert "fe80" not in clean
+    assert "dc:a6:32" not in clean
     for kept in ("2026-01-02T03:04:05", "lost", ":1883", "12:34:56", "127.0.0.1", "(sinks.host)"):
         assert kept in clean
 
