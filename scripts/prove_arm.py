@@ -43,7 +43,10 @@ AARCH64 = Machine(
 FROM_DEBIAN = ("numpy", "opencv-python-headless", "pillow")
 ARMV7L = Machine(
     *("armv7l", "armhf", "qemu-arm", 32, 0x28),
-    ("python3", "python3-pip", "libatomic1", "python3-numpy", "python3-opencv", "python3-pil"),
+    (
+        *("python3", "python3-pip", "libatomic1"),
+        *("fonts-dejavu-core", "python3-numpy", "python3-opencv", "python3-pil"),
+    ),
     {"LD_LIBRARY_PATH": "/usr/lib/arm-linux-gnueabihf/blas:/usr/lib/arm-linux-gnueabihf/lapack"},
 )
 NO_ARM = ("ai-edge-litert", "backports.strenum", "flatbuffers", "ml_dtypes", "protobuf", "tqdm")
