@@ -301,12 +301,35 @@ def test_a_secret_or_a_setting_that_others_can_reach_is_named(tmp_path: Path) ->
     assert [line.state for line in access_lines(config, path)] == ["fail", "warn"]
 
 
-def test_a_report_shows_what_its_lines_show_and_nothing_more(tmp_path: Path) -> None:
-    config, _ = a_station(tmp_path)
-    frame, lost = Line("ok", "source opencv", "a frame"), Line("fail", "source opencv", "no frame")
-    facts = unproven.Facts("Raspberry Pi 5 Model B", "aarch64", config, (Line("ok", "backbone", ""), frame))
-    assert [key for key, shown in unproven.shown(facts).items() if shown] == ["pi-64", "usb-camera"]
-    assert not unproven.shown(facts._replace(lines=(lost,)))["usb-camera"]
+def facts(board: str, device: str, *lines: Line) -> unproven.Facts:
+    text = f'[source]\ntype = "opencv"\ndevice = "{device}"\n[recipe]\nchecks = [{{ name = "a", bundle = "b" }}]\n'
+    return unproven.Facts(board, "aarch64", parse(text, Path("station.toml")), lines)
+
+
+FRAME = Line("ok", "source opencv", "a frame of 640×480, 3 ms old")
+RUNNING = Line("ok", "source opencv", "not opened: the station runs and has it")
+BACKBONE = Line("ok", "backbone", "p50 9 ms")
+PI = "Raspberry Pi 5 Model B"
+
+
+@pytest.mark.parametrize(
+    ("seen", "keys"),
+    [
+        (facts(PI, "/dev/video0", BACKBONE, FRAME), ["pi-64", "usb-camera"]),
+        (facts("NVIDIA Jetson Orin Nano", "/dev/video0", BACKBONE, FRAME), ["jetson", "usb-camera"]),
+        (facts("Laptop", "/dev/video0", BACKBONE, FRAME), ["usb-camera"]),
+        (facts(PI, "parts.avi", BACKBONE, FRAME), ["pi-64"]),
+        (facts(PI, "/dev/video0", RUNNING), []),
+        (facts(PI, "/dev/video0", Line("fail", "backbone", "no runtime")), []),
+        (facts("?", "x", Line("ok", "temperature", "no sensor"), Line("ok", "throttling", "none")), []),
+        (
+            facts("?", "x", Line("warn", "temperature", "91 °C"), Line("ok", "throttling", "none")),
+            ["thermometer"],
+        ),
+    ],
+)
+def test_a_report_shows_what_its_lines_show_and_nothing_more(seen: unproven.Facts, keys: list[str]) -> None:
+    assert [key for key, shown in unproven.shown(seen).items() if shown] == keys
 
 
 def test_what_is_not_proven_is_the_same_in_the_documentation() -> None:
