@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,10 +50,11 @@ class Machine:
 
 
 class Run(NamedTuple):
-    """Where a program of another machine runs: its Debian, Python packages, and /mnt."""
+    """Where a program of another machine runs: its Debian, then what is /opt and /mnt there."""
 
     root: Path
-    packages: Path
+    wheels: Path
+    """With `unpacked`, which is on Python's path."""
     work: Path
 
 
@@ -76,7 +78,8 @@ def emulated(machines: Sequence[Machine]) -> Iterator[None]:
 
 def make_root(machine: Machine, cache: Path) -> Path:
     """Debian 12 of that machine: packages unpacked, nothing configured. Made once."""
-    root = cache / f"bookworm-{machine.debian}"
+    key = sha256(" ".join(machine.packages).encode()).hexdigest()[:8]
+    root = cache / f"bookworm-{machine.debian}-{key}"
     if root.exists():
         return root
     making = cache / f"making-{machine.debian}"
@@ -106,7 +109,11 @@ def run(
         "root=$1 && shift 3 && exec chroot $root /usr/bin/python3.11 -c "
         '\'import os, sys; os.chdir("/mnt"); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\' "$@"'
     )
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": "/mnt/app:/opt", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": "/mnt/app:/opt/unpacked",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     return subprocess.run(
         [
             "/usr/bin/unshare",

@@ -6,6 +6,7 @@ machine, emulated; how long that takes says nothing about a board.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
@@ -31,14 +33,20 @@ CACHE = Path(os.environ.get("EDGE_CACHE", Path.home() / ".cache/edge-inspect")) 
 TOLERANCE = 0.05
 """Of a score, whose limit is 1. Other processors resize and round otherwise: 0.03 was seen."""
 GOOD, PARTS = 30, 24
+UNPACKED = "unpacked"
 LIMIT_S = 600
 
-AARCH64 = Machine("aarch64", "arm64", "qemu-aarch64", 64, 0xB7, ("python3", "libstdc++6", "libgomp1"))
+AARCH64 = Machine(
+    "aarch64", "arm64", "qemu-aarch64", 64, 0xB7, ("python3", "python3-pip", "libstdc++6", "libgomp1")
+)
 # PyPI has no wheels of NumPy, Pillow and OpenCV for 32-bit ARM; Debian has packages.
 FROM_DEBIAN = ("numpy", "opencv-python-headless", "pillow")
 ARMV7L = Machine(
     *("armv7l", "armhf", "qemu-arm", 32, 0x28),
-    ("python3", "libatomic1", "python3-numpy", "python3-opencv", "python3-pil"),
+    (
+        *("python3", "python3-pip", "libatomic1"),
+        *("fonts-dejavu-core", "python3-numpy", "python3-opencv", "python3-pil"),
+    ),
     {"LD_LIBRARY_PATH": "/usr/lib/arm-linux-gnueabihf/blas:/usr/lib/arm-linux-gnueabihf/lapack"},
 )
 NO_ARM = ("ai-edge-litert", "backports.strenum", "flatbuffers", "ml_dtypes", "protobuf", "tqdm")
@@ -138,16 +146,39 @@ def render(folder: Path, count: int, *, defect_rate: float, seed: int) -> None:
 def prove(machine: Machine, work: Path, wheel: Path, here: dict[str, Scored], proof: Proof) -> None:
     """Everything about one machine."""
     name = machine.wheels
-    root, packages = make_root(machine, CACHE), install(machine, wheel)
-    proof.say(f"{name}: {versions(packages)}: wheels for Python 3.11, none built from source", holds=True)
+    root, wheels = make_root(machine, CACHE), download(machine, wheel)
+    proof.say(f"{name}: {versions(wheels / UNPACKED)}: wheels, none built from source", holds=True)
 
     def there(*arguments: str) -> str:
-        said = run(machine, Run(root, packages, work), arguments, LIMIT_S)
+        said = run(machine, Run(root, wheels, work), arguments, LIMIT_S)
         if said.returncode:
             last = "; ".join(said.stderr.strip().splitlines()[-2:])
             raise OSError(f"{' '.join(arguments[:4])} ended with {said.returncode}: {last}")
         return said.stdout
 
+    # Isolated: what lies unpacked on the path is not installed yet.
+    pip = (
+        "-I",
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--no-index",
+        "--find-links=/opt",
+        "--break-system-packages",
+    )
+    would = there(*pip, wheel.name)
+    taken = re.findall(
+        r"Requirement already satisfied: (\S+?)[<>=,.0-9]* in \S+dist-packages.*\((\S+)\)", would
+    )
+    found = [
+        line.split(maxsplit=2)[2].split() for line in would.splitlines() if line.startswith("Would install")
+    ]
+    proof.say(
+        f"{name}: pip there would install {len(found[0]) if found else 0} packages with edge-inspect, "
+        f"and take of Debian {', '.join(' '.join(each) for each in taken) or 'nothing'}",
+        holds=bool(found),
+    )
     runs_on = there("-c", "import platform as p; print(p.machine(), 'Python', p.python_version())").strip()
     told = there("features.py", f"{name}.npz", "here.npz").strip()
     proof.say(f"{name}: {runs_on}, {told}: the backbone runs", holds=True)
@@ -160,30 +191,32 @@ def prove(machine: Machine, work: Path, wheel: Path, here: dict[str, Scored], pr
     compare_run(name, work, proof)
 
 
-def install(machine: Machine, wheel: Path) -> Path:
-    """The pinned wheels of that machine in a folder of the cache, by pip of this one."""
+def download(machine: Machine, wheel: Path) -> Path:
+    """The pinned wheels of that machine in a folder of the cache, and all of them unpacked beside."""
     wanted = (PROJECT / "scripts/constraints.txt").read_bytes() + (PROJECT / "pyproject.toml").read_bytes()
-    folder = CACHE / f"wheels-{machine.wheels}-{np.frombuffer(wanted, np.uint8).astype(np.uint64).sum()}"
+    folder = CACHE / f"wheels-{machine.wheels}-{sha256(wanted).hexdigest()[:12]}"
     if folder.exists():
         return folder
     making = CACHE / f"making-wheels-{machine.wheels}"
     shutil.rmtree(making, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-warn-conflicts", "--root-user-action=ignore", "--target", str(making)]
-    command += [*machine.pip_options, "--constraint", str(PROJECT / "scripts/constraints.txt")]
-    if machine is ARMV7L:
-        command += ["--no-deps", *without_litert()]
-    else:
-        command += [str(wheel)]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--dest", str(making), *machine.pip_options]
+    command += ["--constraint", str(PROJECT / "scripts/constraints.txt")]
+    command += ["--no-deps", *without_litert()] if machine is ARMV7L else [str(wheel)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT_S)
-    shutil.rmtree(making / "edge", ignore_errors=True)  # each run brings its own
+    for path in making.glob("*.whl"):
+        if path.name == wheel.name:
+            path.unlink()  # each run brings its own
+            continue
+        with ZipFile(path) as archive:
+            archive.extractall(making / UNPACKED)
     making.rename(folder)
     return folder
 
 
 def without_litert() -> list[str]:
     """What 32-bit ARM takes from PyPI. pip judges markers by this machine, so it cannot say so itself."""
-    aarch64 = [path.name for path in CACHE.glob("wheels-aarch64-*/*.dist-info")]
+    aarch64 = [path.name for path in CACHE.glob(f"wheels-aarch64-*/{UNPACKED}/*.dist-info")]
     names = {name.rsplit("-", 1)[0].replace("_", "-").lower() for name in (entry[:-10] for entry in aarch64)}
     left_out = {name.replace("_", "-").lower() for name in (*FROM_DEBIAN, *NO_ARM, "edge-inspect")}
     return [*sorted(names - left_out), "tflite-runtime"]

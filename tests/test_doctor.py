@@ -271,11 +271,12 @@ def test_lines_of_the_journal_lose_names_addresses_and_secrets(tmp_path: Path) -
     told = (
         "2026-01-02T03:04:05+00:00 edge@presse: source: rtsp://cam-hall-7.plant.example:554/ch1: lost\n"
         "sink mqtt mes.plant.example:1883: 10.20.30.40 refused opener hunter22 at 12:34:56\n"
-        f"{config.recipe.checks[0].bundle}: copied from fe80::1:2 and 127.0.0.1"
+        f"{config.recipe.checks[0].bundle}: copied from fe80::1:2, dc:a6:32:01:02:03 and 127.0.0.1"
     )
     clean = cleaned(told, private_words(config, path))
     assert not [secret for secret in SECRETS if secret in clean]
     assert "fe80" not in clean
+    assert "dc:a6:32" not in clean
     for kept in ("2026-01-02T03:04:05", "lost", ":1883", "12:34:56", "127.0.0.1", "(sinks.host)"):
         assert kept in clean
 
@@ -300,15 +301,39 @@ def test_a_secret_or_a_setting_that_others_can_reach_is_named(tmp_path: Path) ->
     assert [line.state for line in access_lines(config, path)] == ["fail", "warn"]
 
 
-def test_a_report_shows_what_its_lines_show_and_nothing_more(tmp_path: Path) -> None:
-    config, _ = a_station(tmp_path)
-    frame, lost = Line("ok", "source opencv", "a frame"), Line("fail", "source opencv", "no frame")
-    facts = unproven.Facts("Raspberry Pi 5 Model B", "aarch64", config, (Line("ok", "backbone", ""), frame))
-    assert [key for key, shown in unproven.shown(facts).items() if shown] == ["pi-64", "usb-camera"]
-    assert not unproven.shown(facts._replace(lines=(lost,)))["usb-camera"]
+def facts(board: str, device: str, *lines: Line) -> unproven.Facts:
+    text = f'[source]\ntype = "opencv"\ndevice = "{device}"\n[recipe]\nchecks = [{{ name = "a", bundle = "b" }}]\n'
+    return unproven.Facts(board, "aarch64", parse(text, Path("station.toml")), lines)
+
+
+FRAME = Line("ok", "source opencv", "a frame of 640×480, 3 ms old")
+RUNNING = Line("ok", "source opencv", "not opened: the station runs and has it")
+BACKBONE = Line("ok", "backbone", "p50 9 ms")
+PI = "Raspberry Pi 5 Model B"
+
+
+@pytest.mark.parametrize(
+    ("seen", "keys"),
+    [
+        (facts(PI, "/dev/video0", BACKBONE, FRAME), ["pi-64", "usb-camera"]),
+        (facts("NVIDIA Jetson Orin Nano", "/dev/video0", BACKBONE, FRAME), ["jetson", "usb-camera"]),
+        (facts("Laptop", "/dev/video0", BACKBONE, FRAME), ["usb-camera"]),
+        (facts(PI, "parts.avi", BACKBONE, FRAME), ["pi-64"]),
+        (facts(PI, "/dev/video0", RUNNING), []),
+        (facts(PI, "/dev/video0", Line("fail", "backbone", "no runtime")), []),
+        (facts("?", "x", Line("ok", "temperature", "no sensor"), Line("ok", "throttling", "none")), []),
+        (
+            facts("?", "x", Line("warn", "temperature", "91 °C"), Line("ok", "throttling", "none")),
+            ["thermometer"],
+        ),
+    ],
+)
+def test_a_report_shows_what_its_lines_show_and_nothing_more(seen: unproven.Facts, keys: list[str]) -> None:
+    assert [key for key, shown in unproven.shown(seen).items() if shown] == keys
 
 
 def test_what_is_not_proven_is_the_same_in_the_documentation() -> None:
     page = (Path(__file__).parents[1] / "docs/hardware.md").read_text()
-    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", page, re.MULTILINE)
+    section = page.split("## What only a board can show")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE)
     assert listed == [each.key for each in unproven.UNPROVEN]

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_something_that_hangs_up_is_no_broker(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as rude:
 
         def hang_up() -> None:
-            with suppress(OSError):  # closed under it, when the doctor is done
+            with suppress(OSError):
                 while True:
                     rude.accept()[0].close()
 
@@ -177,9 +178,17 @@ def test_no_login_is_tried_where_it_could_end_the_session_of_a_running_station(
     assert ".doctor" not in mosquitto.log.read_text()
 
 
-def test_a_secret_that_cannot_be_read_is_the_first_thing_said(mosquitto: Mosquitto, tmp_path: Path) -> None:
+def test_a_secret_that_everybody_can_read_fails(mosquitto: Mosquitto, tmp_path: Path) -> None:
     more = password_file(tmp_path, "any")
     (tmp_path / "password").chmod(0o644)
-    (line,) = visit(tmp_path, mosquitto.port, more).values()
+    line = visit(tmp_path, mosquitto.port, more)["broker login"]
     assert line.state == "fail"
     assert "chmod o-rwx" in line.found
+
+
+def test_a_secret_that_only_the_unit_sees_is_no_failure_and_the_network_is_tried(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    lines = visit(tmp_path, mosquitto.port, 'username = "station"\npassword_file = "a-credential"')
+    assert lines["broker login"].state == "warn"
+    assert lines["broker"].state == "ok"

@@ -152,3 +152,16 @@ def test_a_report_never_replaces_a_file(tmp_path: Path) -> None:
 def test_a_report_without_settings_is_about_the_machine(tmp_path: Path) -> None:
     assert doctor("--report", tmp_path / "report.md").returncode == 0
     assert '"settings": null' in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may hide the kernel's files")
+def test_a_machine_without_its_kernels_files_and_with_closed_folders_is_no_crash(tmp_path: Path) -> None:
+    config = settings(tmp_path, 'type = "watch"\npath = "closed/parts"')
+    config.write_text(config.read_text().replace('state_dir = "state"', 'state_dir = "closed/state"'))
+    (tmp_path / "closed").mkdir(mode=0o700)
+    os.chown(tmp_path / "closed", 65534, 65534)
+    hide = 'mount -t tmpfs none /proc && mount -t tmpfs none /sys && exec "$@"'
+    weak = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+    found = lines(config, prefix=("unshare", "--mount", "sh", "-c", hide, "sh", *weak))
+    assert found["state"]["state"] == found["source watch"]["state"] == "fail"
+    assert found["memory"]["state"] == "warn"

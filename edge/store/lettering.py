@@ -4,9 +4,11 @@ import unicodedata
 from functools import cache
 
 import numpy as np
+import PIL
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from edge.errors import DeliveryError
 from edge.types import Image, Verdict
 
 Colour = tuple[int, int, int]
@@ -28,8 +30,16 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @cache
 def font(size_px: float) -> Font:
-    """The typeface that Pillow brings along."""
-    return ImageFont.load_default(size_px)
+    """The typeface that Pillow brings along, or DejaVu Sans with one before 10.1 (32-bit ARM), which brings none.
+
+    Raises `DeliveryError` where there is neither.
+    """
+    if tuple(map(int, PIL.__version__.split(".")[:2])) >= (10, 1):
+        return ImageFont.load_default(size_px)
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", round(size_px))
+    except OSError as err:
+        raise DeliveryError("there is no typeface for evidence; install fonts-dejavu-core") from err
 
 
 def printable(text: str) -> str:

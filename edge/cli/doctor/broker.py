@@ -1,5 +1,6 @@
 """The broker, step by step: the network, its certificate, our certificate, and whether it lets us in."""
 
+import os
 import ssl
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
@@ -19,13 +20,14 @@ def broker_lines(config: Config, sink: MqttSink, *, running: bool) -> Iterator[L
     from edge.sinks import tls
     from edge.sinks.greeting import reach
 
-    where = f"{sink.host}:{sink.port}"
+    where, secrets = f"{sink.host}:{sink.port}", True
     try:
         context = tls.context(sink)
         password = None if sink.password_file is None else read_secret(sink.password_file)
     except (ConfigError, OSError) as err:
-        yield Line("fail", "broker", str(err), "correct the file, or the sink's settings")
-        return
+        yield _unreadable(sink, err)
+        context = password = None
+        secrets = False
     try:
         reach(sink, TIMEOUT_S)
     except OSError as err:
@@ -33,6 +35,8 @@ def broker_lines(config: Config, sink: MqttSink, *, running: bool) -> Iterator[L
         yield Line("warn", "broker", f"{where}: {err.strerror or err}", remedy)
         return
     yield Line("ok", "broker", f"{where} takes connections")
+    if not secrets:
+        return
     if context is None:
         if sink.username is not None and sink.host not in {"localhost", "127.0.0.1", "::1"}:
             remedy = "set tls = true: the password crosses the network in the open"
@@ -68,6 +72,18 @@ def _handshake(sink: MqttSink, context: ssl.SSLContext) -> Generator[Line, None,
         return False
     yield expiry_line("broker certificate", until, datetime.now(UTC))
     return True
+
+
+def _unreadable(sink: MqttSink, err: Exception) -> Line:
+    """A file that cannot be used. Where it cannot be read it may be a credential, which no shell sees."""
+    files = (sink.password_file, sink.ca_file, sink.cert_file, sink.key_file)
+    hidden = any(path is not None and not os.access(path, os.R_OK) for path in files)
+    if hidden and "CREDENTIALS_DIRECTORY" not in os.environ:
+        remedy = (
+            "if it is a credential of the unit, all is well: the station's status says how the login goes"
+        )
+        return Line("warn", "broker login", f"not tried: {err}", remedy)
+    return Line("fail", "broker login", str(err), "correct the file, or the sink's settings")
 
 
 def expiry_line(what: str, until: datetime | None, now: datetime) -> Line:

@@ -16,6 +16,8 @@ from edge.types import EndOfFrames
 LONGEST_S = {"timeout_s": 5.0, "lock_s": 1.0, "reconnect_s": 1.0}
 """The doctor waits less long than the station."""
 OLD_MS = 500.0
+FRAME = "a frame"
+"""How the line of a source begins that has given one."""
 DEVICES = ("video", "media", "gpiochip", "apex_", "hailo", "dri/renderD")
 
 
@@ -72,7 +74,7 @@ def _frame(source: SourceConfig) -> Iterator[Line]:
         yield Line("fail", what, f"its library is missing: {err}", "install the extra that this source needs")
         return
     height, width = frame.image.shape[:2]
-    found = f"a frame of {width}×{height}, {age_ms:.0f} ms old, grey level {frame.image.mean():.0f} of 255"
+    found = f"{FRAME} of {width}×{height}, {age_ms:.0f} ms old, grey level {frame.image.mean():.0f} of 255"
     if age_ms > OLD_MS:
         yield Line("warn", what, found, "frames arrive late: fewer pixels, or a camera that buffers less")
     else:

@@ -34,7 +34,7 @@ def doctor(
 
     Takes a minute at most, and changes nothing.
     """
-    if report_file is not None and report_file.exists():
+    if report_file is not None and os.access(report_file, os.F_OK):
         raise ConfigError(f"{report_file}: exists already; name a new file or remove it")
     figures: dict[str, float] = {}
     lines: list[Line] = []

@@ -29,11 +29,14 @@ def disk_lines(config: Config, root: Path = Path("/")) -> Iterator[Line]:
     """Where the station writes."""
     folder = config.station.state_dir
     yield from _folder(folder)
-    present = next((path for path in (folder, *folder.parents) if path.exists()), root)
+    present = next((path for path in (folder, *folder.parents) if _is_there(path)), root)
     yield _room(present, max(config.evidence.min_free_mb, config.outbox.min_free_mb))
-    mount = mount_of(present.resolve(), mounts(root))
+    mounted = mounts(root)
+    mount, top = mount_of(present.resolve(), mounted), mount_of(Path("/"), mounted)
     if mount is not None:
         yield from mount_lines(mount, folder)
+        if top is not None and top != mount and ("ro" in top.options or top.kind == "overlay"):
+            yield Line("ok", "root", f"read-only ({top.kind}), and the state lies on {mount.point}")
         yield from wear_lines(mount.device, root)
 
 
@@ -99,15 +102,15 @@ def wear_lines(device: str, root: Path) -> Iterator[Line]:
 
 
 def _folder(folder: Path) -> Iterator[Line]:
-    if folder.is_dir():
+    if _is_folder(folder):
         if os.access(folder, os.W_OK | os.X_OK):
             yield Line("ok", "state", f"{folder}: may be written by this user")
         else:
             remedy = f"run the doctor as the station's user, or: chown -R edge-inspect {folder}"
             yield Line("fail", "state", f"{folder}: this user may not write there", remedy)
         return
-    parent = next(path for path in folder.absolute().parents if path.exists())
-    if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
+    parent = next(path for path in folder.absolute().parents if _is_there(path))
+    if _is_folder(parent) and os.access(parent, os.W_OK | os.X_OK):
         yield Line("ok", "state", f"{folder}: is not there yet; the station makes it")
     else:
         remedy = (
@@ -128,6 +131,18 @@ def _room(folder: Path, floor_mb: float) -> Line:
     if disk.f_files and free_files < 1000:  # noqa: PLR2004 - a few hours of evidence
         return Line("warn", "room", f"only {free_files} more files at {folder}", "remove old files")
     return Line("ok", "room", f"{free_mb:,.0f} MB free")
+
+
+def _is_there(path: Path) -> bool:
+    """As far as this user can see; `Path.exists` raises below a folder that is closed to us."""
+    return os.access(path, os.F_OK)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _text(path: Path) -> str:

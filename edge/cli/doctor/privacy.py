@@ -18,6 +18,7 @@ _DEVICE = re.compile(r"/dev/[A-Za-z]+/?[A-Za-z0-9]*")
 _ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)(?![\w:])"
 )
+_MAC = re.compile(r"(?<![\w:])[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?![\w:])")
 _LOGIN = re.compile(r"://[^/\s@]+@")
 
 
@@ -43,7 +44,7 @@ def private_words(config: Config, path: Path) -> dict[str, str]:
 
 def cleaned(text: str, words: Mapping[str, str]) -> str:
     """A text without these words, without addresses on a network, and without logins in addresses."""
-    text = _LOGIN.sub("://", text)
+    text = _MAC.sub("(address)", _LOGIN.sub("://", text))
     for word in sorted(words, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", words[word], text)
     return _ADDRESS.sub(_without_address, text)

@@ -2,9 +2,10 @@
 
 import json
 import platform
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from edge import __version__
 from edge.cli.doctor import camera, machine, unit
 from edge.cli.doctor.line import Line, text
 from edge.cli.doctor.privacy import cleaned, private_words, public_settings
+from edge.cli.doctor.software import installed
 from edge.cli.doctor.unproven import Facts, shown
 from edge.config import Config
 
@@ -37,7 +39,7 @@ def compose(
         "system": _system(),
         "kernel": platform.release(),
         "python": sys.version.split()[0],
-        "packages": {each.name: each.version for each in sorted(distributions(), key=lambda each: each.name)},
+        "packages": _packages(),
         "cameras": camera.seen(),
         "backbone": dict(figures),
         "shows": shown(Facts(board, platform.machine(), config, lines)),
@@ -60,6 +62,16 @@ def page(report: Mapping[str, Any]) -> str:
 def _cleaned_line(line: Line, words: Mapping[str, str]) -> dict[str, str]:
     found, remedy = cleaned(line.found, words), cleaned(line.remedy, words)
     return line._replace(found=found, remedy=remedy)._asdict()
+
+
+def _packages() -> dict[str, str]:
+    """Versions of what edge-inspect can use; which others there are is nobody's business."""
+    try:
+        wanted = requires("edge-inspect") or []
+    except PackageNotFoundError:
+        wanted = []
+    names = sorted({re.split(r"[^A-Za-z0-9._-]", wish, maxsplit=1)[0] for wish in wanted})
+    return {name: number for name in names if (number := installed(name)) is not None}
 
 
 def _system() -> str:

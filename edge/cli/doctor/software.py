@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge import __version__
 from edge.cli.doctor.line import Line
+from edge.errors import DeliveryError
 
 MODULES = {
     "numpy": "numpy",
@@ -27,7 +28,19 @@ def software() -> Iterator[Line]:
     yield Line("ok", "edge-inspect", known)
     for package, module in MODULES.items():
         yield _package(package, module)
+    yield from _typeface()
     yield from clashes(installed("tflite-runtime"), installed("ai-edge-litert"), installed("numpy"))
+
+
+def _typeface() -> Iterator[Line]:
+    try:
+        from edge.store.lettering import font
+
+        font(12)
+    except ImportError:
+        return  # a package is missing, which is a line already
+    except DeliveryError as err:
+        yield Line("warn", "typeface", str(err), "until then pictures are not kept as evidence; reports are")
 
 
 def installed(package: str) -> str | None:
