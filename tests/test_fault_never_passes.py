@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from edge.mailbox import Mailbox, WhenFull
 from edge.model.bundle import load
 from edge.model.checks import probe_delegates
 from edge.model.runner import open_model
-from edge.model.standby import Standby
+from edge.model.standby import LOOK_S, Standby
 from edge.pipeline import Check, Ready, fall_back, inspect, judge_frame, missed, prepare_frame, unseen
 from edge.preprocess.quality import QualityGate, QualityLimits, learn_limits, measure
 from edge.preprocess.tensor import InputSpec, Prepared
@@ -69,11 +70,11 @@ def a_frame(image: Image = NOISE, part_id: str | None = "P1") -> Frame:
     return Frame(image, 1, 0, datetime.now(UTC), "test", part_id=part_id)
 
 
-def on_a_delegate(folder: Path, switch: Switch) -> Check:
+def on_a_delegate(folder: Path, switch: Switch, clock: Callable[[], float] = monotonic) -> Check:
     """A check on which a grey part is good, and its delegate in a process of its own."""
     bundle = load(tiny_bundle.proven(folder / "part"))
-    return Check(config.Check(name="surface", bundle=bundle.folder),
-                 Standby(bundle, open_model(bundle), switch.double(), 1))  # fmt: skip
+    model = Standby(bundle, open_model(bundle), switch.double(), 1, clock=clock)
+    return Check(config.Check(name="surface", bundle=bundle.folder), model)
 
 
 def verdicts(check: Check, parts: int) -> list[tuple[Verdict, str, bool]]:
@@ -230,6 +231,15 @@ def test_a_delegate_that_fails_while_it_runs_passes_nothing_and_the_cpu_judges_t
 def test_a_delegate_that_was_never_fit_judges_nothing(tmp_path: Path, mode: str) -> None:
     check = on_a_delegate(tmp_path, Switch(tmp_path, mode))
     assert verdicts(check, 1) == [(Verdict.PASS, "cpu", True)]
+
+
+def test_a_delegate_that_begins_to_err_judges_nothing_from_its_next_golden_picture_on(tmp_path: Path) -> None:
+    now_s = 0.0
+    switch = Switch(tmp_path)
+    check = on_a_delegate(tmp_path, switch, lambda: now_s)
+    switch.turn("wrong")
+    now_s += LOOK_S
+    assert verdicts(check, 2) == [(Verdict.PASS, "cpu", True)] * 2
 
 
 def test_a_delegate_whose_outputs_are_wrong_is_not_taken_back(tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ class Clock:
 
 
 def lose(model: Standby, switch: Switch) -> None:
-    """A part that the delegate fails; it would be well at once."""
+    """A part that the delegate fails, after one that it did not; it would be well at once."""
+    judged(model)
     switch.turn("lost")
     with pytest.raises(DelegateError):
         judged(model)
@@ -151,6 +152,32 @@ def test_a_delegate_that_is_not_well_stays_away_and_says_what_it_is_now(
     judged(model)
     assert on(model) == ("cpu", True)
     assert model.identity.fallback != first
+
+
+def test_a_delegate_that_begins_to_err_is_found_out_and_the_cpu_judges_that_part(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    clock = Clock()
+    switch, model = Switch(tmp_path), clock.standby(bundle, tmp_path, retry_s=60)
+    clock.now_s += 60
+    judged(model)
+    assert on(model) == ("npu", False)
+    switch.turn("wrong")
+    clock.now_s += 60
+    assert judged(model) == pytest.approx(3**0.5, abs=0.02)
+    assert on(model) == ("cpu", True)
+    assert "answers otherwise than 60 s ago: golden picture golden.png" in str(model.identity.fallback)
+
+
+@pytest.mark.parametrize("mode", ["lost", "hangs", "crashes"])
+def test_a_fault_that_a_golden_picture_finds_costs_no_part(bundle: Bundle, tmp_path: Path, mode: str) -> None:
+    clock = Clock()
+    switch, model = Switch(tmp_path), clock.standby(bundle, tmp_path, retry_s=60)
+    switch.turn(mode)
+    clock.now_s += 60
+    assert judged(model) == pytest.approx(3**0.5, abs=0.02)
+    assert on(model) == ("cpu", True)
+    assert "delegate 'npu'" in str(model.identity.fallback)
 
 
 def test_a_delegate_can_be_lost_and_come_back_again_and_again(bundle: Bundle, tmp_path: Path) -> None:

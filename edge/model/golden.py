@@ -41,6 +41,17 @@ def differences(bundle: Bundle, scores: Sequence[float]) -> list[str]:
     return list(_complaints(expected, scores, bundle.manifest.tolerance))
 
 
+def difference(bundle: Bundle, model: Model, number: int) -> str | None:
+    """How the score of one golden picture, counted round and round, differs from the taught one; None: not at all.
+
+    For a bundle whose golden pictures have been replayed, and so can be decoded. Raises `InferenceError`.
+    """
+    expected = bundle.manifest.golden[number % len(bundle.manifest.golden)]
+    picture = decode(bundle.files[expected.file], expected.file)
+    found = score(model, picture, expected.label)
+    return next(_complaints([expected], [found], bundle.manifest.tolerance), None)
+
+
 def score(model: Model, picture: Image, label: str | None = None) -> float:
     """The anomaly score of a picture, or the probability of `label`. Raises `InferenceError`."""
     prepared = prepare(picture, model.spec)

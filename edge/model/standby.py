@@ -16,6 +16,8 @@ from edge.types import Decision, ModelIdentity, Prediction
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 60.0
+"""A delegate that works has to answer a golden picture so often: some 15 ms of each minute."""
 WORTH = 10
 """A delegate that works so many times longer than it was away is worth it; else it stays away twice as long …"""
 LONGEST_PAUSE_S = 3600.0
@@ -25,7 +27,8 @@ LONGEST_PAUSE_S = 3600.0
 class Standby:
     """A `Model` that goes on with the CPU when its delegate is lost, and goes back once that has proven itself.
 
-    A part that a delegate has failed is an error; the CPU judges from the next part on. For the inspect thread,
+    A part that a delegate has failed is an error; the CPU judges from the next part on. Between parts it has to
+    answer a golden picture now and then: the CPU judges once it cannot. For the inspect thread,
     but for `probe`, which is for one other. The delegate is in one thread's hands at a time: the inspect thread
     has it while it works, and whoever probes while it is lost.
     """
@@ -51,6 +54,8 @@ class Standby:
         self._clock = clock
         self._since_s = self._next_probe_s = clock()
         self._pause_s = 0.0
+        self._looks = 0
+        self._looked()
         self.probe()
         self._take_back()
 
@@ -64,6 +69,8 @@ class Standby:
     def run(self, prepared: Prepared) -> Result:
         """The model's outputs and scores. Raises `InferenceError`; a `DelegateError` was the delegate's last."""
         self._take_back()
+        if self._judge is not self._cpu and self._clock() >= self._next_look_s:
+            self._look_again()
         try:
             return self._judge.run(prepared)
         except DelegateError as err:
@@ -87,6 +94,23 @@ class Standby:
         self._pause(self._clock() - self._since_s)
         self._judge = self._cpu  # last: from here on, `probe` has the delegate
         return True
+
+    def _look_again(self) -> None:
+        """One golden picture, now and then, before a part: a device that ages or gets hot may begin to err."""
+        named, ago_s = f"delegate '{self._delegate.name}'", self._clock() - self._looked_s
+        try:
+            wrong = golden.difference(self._bundle, self._judge, self._looks)
+        except InferenceError as err:
+            self.fall_back(str(err))
+            return
+        if wrong is not None:
+            self.fall_back(f"{named} answers otherwise than {ago_s:.0f} s ago: {wrong}")
+        self._looked()
+
+    def _looked(self) -> None:
+        self._looks += 1
+        self._looked_s = self._clock()
+        self._next_look_s = self._looked_s + LOOK_S
 
     def probe(self) -> None:
         """Try a delegate that is lost, when it is time to, and let it work again if it answers as was taught."""
@@ -122,6 +146,7 @@ class Standby:
             log.warning("model %s: delegate '%s' is back", proven.identity.name, self._delegate.name)
         self._reason = None
         self._since_s = self._clock()
+        self._looked()
         self._judge = proven
         self._proven = None  # last: until here, `probe` sees that there is nothing to do
 
