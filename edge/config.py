@@ -544,8 +544,13 @@ class Config(Table):
 
     @model_validator(mode="after")
     def _can_be_triggered(self) -> Self:
-        if self.gpio.trigger_line is not None and isinstance(self.source, WatchSource):
+        by_line, source = self.gpio.trigger_line is not None, self.source
+        if by_line and isinstance(source, WatchSource):
             raise ValueError("gpio.trigger_line cannot trigger a watched folder; leave one of them out")
+        if by_line and isinstance(source, Picamera2Source) and source.trigger == "hardware":
+            raise ValueError(
+                "gpio.trigger_line and trigger = 'hardware' would both announce each part; leave one of them out"
+            )
         return self
 
 

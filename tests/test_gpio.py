@@ -374,6 +374,18 @@ def test_a_watched_folder_cannot_be_triggered() -> None:
         config.parse(f"{watched}[gpio]\ntrigger_line = 1\n", Path("edge.toml"))
 
 
+def test_a_sensor_that_has_its_own_trigger_wire_cannot_be_triggered_by_a_line_as_well() -> None:
+    source = (
+        'type = "picamera2"\ntrigger = "hardware"\nexposure_time_us = 4000\nanalogue_gain = 1.0\n'
+        "colour_gains = [1.9, 1.6]\n"
+    )
+    text = (
+        f'[source]\n{source}[recipe]\nchecks = [{{ name = "a", bundle = "b" }}]\n[gpio]\ntrigger_line = 17\n'
+    )
+    with pytest.raises(ConfigError, match="would both announce each part"):
+        config.parse(text, Path("edge.toml"))
+
+
 def test_without_lines_nothing_is_opened() -> None:
     with Lines(Gpio(chip="/dev/gpiochip-of-nobody")) as lines:
         lines.switch("pass", on=True)
