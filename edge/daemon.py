@@ -206,10 +206,12 @@ class Daemon:
         """A judged part: its report to the outbox, its picture to the evidence. On the inspect thread."""
         body = message.describe(part, self.config.recipe.name)
         verdict = part.decision.verdict
-        self.panel.judged(verdict)
-        stamp = self.outbox.accept(
-            "result", lambda stamp: Report(stamp, body).to_json(), verdict, self._confirmation(part)
-        )
+        try:
+            self.panel.judged(verdict)
+        finally:  # a machine that cannot be told is no reason to lose the report
+            stamp = self.outbox.accept(
+                "result", lambda stamp: Report(stamp, body).to_json(), verdict, self._confirmation(part)
+            )
         self.health.count("parts", verdict.value)
         self.health.observe_all(part.stage_ms)
         if self.config.evidence.enabled and self.evidence.wants(verdict):

@@ -5,17 +5,20 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
-from time import monotonic_ns
+from threading import Event, Thread
+from time import monotonic, monotonic_ns, sleep
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import pytest
 from parts import WHEN
+from stations import reports
+from stations import settings as station_settings
 
 from edge import config
 from edge.config import Gpio, Output, SyntheticSource
+from edge.daemon import Daemon
 from edge.errors import CaptureError, ConfigError, DeviceError
 from edge.gpio.lines import Edge, Lines
 from edge.gpio.panel import MOST_WAITING, Panel, answer
@@ -49,6 +52,13 @@ class Machine:
     def edges(self, timeout_s: float) -> list[Edge]:  # noqa: ARG002 - those there are, are there at once
         edges, self.announced = self.announced, []
         return edges
+
+    def hears(self, change: tuple[str, bool], timeout_s: float) -> bool:
+        """Wait until it is told so."""
+        until_s = monotonic() + timeout_s
+        while change not in self.told and monotonic() < until_s:
+            sleep(0.01)
+        return change in self.told
 
     def announce(self, *numbers: int, at_ns: int | None = None) -> None:
         self.announced += [Edge(number, monotonic_ns() if at_ns is None else at_ns) for number in numbers]
@@ -206,6 +216,40 @@ def test_ready_waits_for_the_first_frame_of_a_camera_that_a_line_triggers() -> N
         source.read()
     panel.ready(on=True)
     assert machine.told == [("ready", True)]
+
+
+def test_a_stage_that_is_stuck_is_not_ready(tmp_path: Path) -> None:
+    machine, free = Machine(), Event()
+    settings = station_settings(tmp_path, more="[health]\nstage_limit_s = 0.3\n")
+    daemon = Daemon(config.load(settings), on_part=lambda _part: free.wait(60))
+    daemon.panel = Panel(Gpio(ready_line=1), machine)
+    running = Thread(target=daemon.run)
+    running.start()
+    off = machine.hears(("ready", False), 60)
+    free.set()
+    running.join(60)
+    assert off
+    assert machine.told[:2] == [("ready", True), ("ready", False)]
+
+
+def test_the_machine_hears_of_every_part_of_a_station(tmp_path: Path) -> None:
+    machine = Machine()
+    daemon = Daemon(config.load(station_settings(tmp_path)))
+    daemon.panel = Panel(Gpio(pass_line=1, fail_line=2, ready_line=3, pulse_ms=1), machine)
+    assert daemon.run() == 0
+    said = [report["verdict"] for report in reports(tmp_path)]
+    on = [name for name, is_on in machine.told if is_on and name != "ready"]
+    assert on == ["pass" if verdict == "pass" else "fail" for verdict in said]
+    assert len(on) == 8
+
+
+def test_a_machine_that_cannot_be_told_stops_the_station_and_the_report_is_kept(tmp_path: Path) -> None:
+    source = 'type = "synthetic"\nwidth = 320\nheight = 240\ncount = 40'
+    daemon = Daemon(config.load(station_settings(tmp_path, source)))
+    daemon.panel = Panel(Gpio(pass_line=1, fail_line=2, pulse_ms=10000), Machine())
+    assert daemon.run() == DeviceError.exit_code
+    # One has its pulse, unless the next came sooner; the others wait; of the last one the machine does not hear.
+    assert len(reports(tmp_path)) in {MOST_WAITING + 1, MOST_WAITING + 2}
 
 
 def test_a_steady_lamp_is_on_from_the_start_and_no_part_switches_it() -> None:

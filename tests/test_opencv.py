@@ -16,6 +16,7 @@ import pytest
 from edge.config import OpenCVSource
 from edge.errors import CaptureError, ConfigError
 from edge.sources import open_source
+from edge.sources.damage import damage_is_handed_on
 from edge.sources.exposure import adjusts_itself, controls, lock_exposure, lock_white_balance
 from edge.sources.opencv import OpenCV, to_rgb
 from edge.sources.pixel_format import lock_format
@@ -350,6 +351,33 @@ def test_a_camera_that_is_locked_has_nothing_to_settle() -> None:
     assert lock_exposure(webcam, None) is None
     assert lock_white_balance(webcam, None) is None
     assert not adjusts_itself(webcam)
+
+
+def usb_camera(root: Path, nodrop: str, driver: str = "uvcvideo") -> Path:
+    """The kernel's files of a camera."""
+    (root / "sys/bus/usb/drivers" / driver).mkdir(parents=True)
+    (root / "sys/class/video4linux/video7/device").mkdir(parents=True)
+    (root / "sys/class/video4linux/video7/device/driver").symlink_to(root / "sys/bus/usb/drivers" / driver)
+    (root / "sys/module/uvcvideo/parameters").mkdir(parents=True)
+    (root / "sys/module/uvcvideo/parameters/nodrop").write_text(f"{nodrop}\n")
+    return root
+
+
+@pytest.mark.parametrize("nodrop", ["1", "Y"])
+def test_a_driver_that_hands_on_damaged_pictures_is_told_of(tmp_path: Path, nodrop: str) -> None:
+    said = damage_is_handed_on("/dev/video7", usb_camera(tmp_path, nodrop))
+    assert said is not None
+    assert "options uvcvideo nodrop=0" in said
+
+
+@pytest.mark.parametrize("nodrop", ["0", "N"])
+def test_a_driver_that_drops_damaged_pictures_is_fine(tmp_path: Path, nodrop: str) -> None:
+    assert damage_is_handed_on("/dev/video7", usb_camera(tmp_path, nodrop)) is None
+
+
+def test_another_driver_is_not_asked_for_what_it_does_not_have(tmp_path: Path) -> None:
+    assert damage_is_handed_on("/dev/video7", usb_camera(tmp_path, "1", driver="vivid")) is None
+    assert damage_is_handed_on("/dev/video8", tmp_path) is None
 
 
 YUYV = cv2.VideoWriter.fourcc(*"YUYV")

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from edge.config import OpenCVSource
 from edge.errors import CaptureError, ConfigError, DeviceError
 from edge.mailbox import Closed, Mailbox
+from edge.sources.damage import damage_is_handed_on
 from edge.sources.exposure import adjusts_itself, controls, lock_exposure, lock_white_balance
 from edge.sources.pacing import Pace
 from edge.sources.pixel_format import lock_format
@@ -251,7 +252,7 @@ class _Connection:
     def _set_up(self, capture: cv2.VideoCapture) -> _Settings:
         """Format, then exposure and white balance: known ones at once, others when they have settled."""
         config, held = self.config, self.held
-        complaints = [lock_format(capture, config)]
+        complaints = [damage_is_handed_on(config.device), lock_format(capture, config)]
         exposure_us = config.exposure_time_us or held.get("exposure_time_us")
         white_balance_k = config.white_balance_k or held.get("colour_temperature_k")
         locks = ((lock_exposure, exposure_us), (lock_white_balance, white_balance_k))
