@@ -323,8 +323,8 @@ def wait(what: str, true: Callable[[], bool]) -> None:
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program and wait for its end."""
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run a program and wait for its end. What is no text (pictures on MQTT are not) is replaced."""
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
 def show(*command: str) -> subprocess.CompletedProcess[str]:
