@@ -15,7 +15,7 @@ from edge.cli.progress import bar
 from edge.model.runner import Model, open_model
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import prepare
-from edge.teach.classes import teach_classes
+from edge.teach.classes.lesson import teach_classes
 from edge.types import Classification
 
 NAME = "magnetic-tile-classes"

@@ -84,7 +84,7 @@ def upside_down(seen: Seen) -> Seen:
 
 def concluded(shelf: Path, washers: list[Path], *, wrong: bool, force: bool) -> Taught:
     """A lesson in which int8 sees what float sees or, if `wrong`, all of it upside down."""
-    eye = Eye(shipped.backbone(), InputSpec(224, 224), threads=2)
+    eye = Eye.of(shipped.backbone(), InputSpec(224, 224), threads=2)
     gathered = Gatherer([eye], None, 0).gather(washers, [], 1, silent)
     if wrong:
         gathered.good = {eye: [upside_down(seen) for seen in gathered.good[eye]]}

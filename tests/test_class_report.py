@@ -12,7 +12,8 @@ import pytest
 from test_report import LARGEST, Page
 
 from edge.model.bundle import load
-from edge.teach.class_record import (
+from edge.teach.classes.lesson import TaughtClasses, teach_classes
+from edge.teach.classes.record import (
     ClassRecord,
     Confusion,
     ShownConfusion,
@@ -20,10 +21,9 @@ from edge.teach.class_record import (
     measure_sureness,
     to_json,
 )
-from edge.teach.classes import TaughtClasses, teach_classes
+from edge.teach.classes.trust import Trust, measure_trust
 from edge.teach.report.classes import attention, class_html
 from edge.teach.report.confusion import likely
-from edge.teach.trust import Trust, measure_trust
 
 LABELS = ("dent", "good", "scratch", "unknown")
 CLASSES = np.array([0] * 10 + [1] * 10 + [2] * 10)

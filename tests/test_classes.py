@@ -19,11 +19,11 @@ from edge.model.golden import check, replay
 from edge.model.prototypes import Calibration, probabilities
 from edge.model.runner import open_model
 from edge.preprocess.tensor import prepare
-from edge.teach.class_packing import HEAD, LESSON
-from edge.teach.classes import TaughtClasses, add_class, teach_classes
-from edge.teach.discriminant import calibrate, choose_ridge, fit, hold_out
+from edge.teach.classes.discriminant import calibrate, choose_ridge, fit, hold_out
+from edge.teach.classes.keepsakes import Keepsakes
+from edge.teach.classes.lesson import TaughtClasses, add_class, teach_classes
+from edge.teach.classes.packing import HEAD, LESSON
 from edge.teach.folds import difference_hash, folds
-from edge.teach.keepsakes import Keepsakes
 from edge.types import Classification, Image, Verdict
 
 SIDE_PX = 128

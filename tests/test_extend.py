@@ -51,7 +51,7 @@ def at_once(taught: Taught, paths: list[Path]) -> tuple[Arrays, Limit, list[floa
     """Head, limit and held-out distances of a lesson on all pictures in the same setting."""
     manifest = taught.bundle.manifest
     assert manifest.anomaly is not None
-    eye = Eye(shipped.backbone(manifest.model), InputSpec(**dict(manifest.input)), threads=2)
+    eye = Eye.of(shipped.backbone(manifest.model), InputSpec(**dict(manifest.input)), threads=2)
     gathered = Gatherer([eye], None, QUICK.seed).gather(paths, [], 1, silent)
     sample = gathered.sample(eye, tuple(manifest.anomaly.strides_px))
     parts = list(limits.folds(len(paths)))
@@ -255,7 +255,7 @@ def test_a_shelf_without_a_bundle_cannot_be_added_to(tmp_path: Path) -> None:
 
 def test_pictures_of_the_first_lesson_are_kept_exactly(quick: Lesson) -> None:
     bundle = quick.taught.bundle
-    eye = Eye(shipped.backbone(bundle.manifest.model), InputSpec(**dict(bundle.manifest.input)), threads=2)
+    eye = Eye.of(shipped.backbone(bundle.manifest.model), InputSpec(**dict(bundle.manifest.input)), threads=2)
     kept = notebook.read(bundle.files[notebook.FILE], notebook.FILE, eye.spec, eye.outputs)
     digests = [
         [hashlib.sha256(np.ascontiguousarray(output).tobytes()).hexdigest() for output in seen.outputs[0]]

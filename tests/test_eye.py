@@ -44,7 +44,7 @@ def test_the_backbone_sees_a_wide_picture_as_other_kernels_compute_it() -> None:
     tensor = prepare(washer(0), WIDE).tensors[0]
     reference.set_tensor(taken, tensor)
     reference.invoke()
-    outputs = Eye(path, WIDE, threads=2).look(washer(0)).outputs[0]
+    outputs = Eye.of(path, WIDE, threads=2).look(washer(0)).outputs[0]
     for details, found in zip(reference.get_output_details(), outputs, strict=True):
         expected = reference.get_tensor(details["index"])
         assert found.shape == expected.shape
@@ -55,7 +55,7 @@ def test_the_backbone_sees_a_wide_picture_as_other_kernels_compute_it() -> None:
 
 
 def test_cells_lie_on_the_grid_of_the_picture() -> None:
-    eye = Eye(shipped.backbone(), WIDE, threads=2)
+    eye = Eye.of(shipped.backbone(), WIDE, threads=2)
     taps = eye.taps((8, 16))
     cells = eye.look(washer(0)).cells(taps)
     assert (taps.rows, taps.columns) == (12, 20)
@@ -64,15 +64,15 @@ def test_cells_lie_on_the_grid_of_the_picture() -> None:
 
 
 def test_each_tile_is_looked_at() -> None:
-    eye = Eye(shipped.backbone(), InputSpec(64, 64, tiles_x=2, tiles_y=2))
+    eye = Eye.of(shipped.backbone(), InputSpec(64, 64, tiles_x=2, tiles_y=2))
     cells = eye.look(washer(0)).cells(eye.taps((16,)))
-    corner = Eye(shipped.backbone(), InputSpec(64, 64)).look(washer(0)[48:, 48:])
+    corner = Eye.of(shipped.backbone(), InputSpec(64, 64)).look(washer(0)[48:, 48:])
     assert cells.shape[:3] == (4, 4, 4)
     assert cells[3] == pytest.approx(corner.cells(eye.taps((16,)))[0])
 
 
 def test_what_was_seen_stays_as_it_is_when_the_eye_looks_again() -> None:
-    eye = Eye(shipped.backbone(), InputSpec(64, 64))
+    eye = Eye.of(shipped.backbone(), InputSpec(64, 64))
     first = eye.look(washer(0))
     before = first.outputs[0][0].copy()
     eye.look(255 - washer(0))
@@ -83,7 +83,7 @@ def test_teaching_sees_what_the_bundle_sees_at_work(taught: Taught) -> None:
     model = Model(taught.bundle)
     prepared = prepare(washer(100), model.spec)
     at_work = model.run(prepared).outputs[0]
-    eye = Eye(shipped.backbone(taught.bundle.manifest.model), model.spec, threads=2)
+    eye = Eye.of(shipped.backbone(taught.bundle.manifest.model), model.spec, threads=2)
     in_class = eye.look(washer(100)).outputs[0]
     assert all(np.array_equal(one, other) for one, other in zip(at_work, in_class, strict=True))
 

@@ -22,7 +22,7 @@ def silent(*_: object) -> None:
 @pytest.fixture(scope="module")
 def eye() -> Eye:
     """One that looks at little."""
-    return Eye(shipped.backbone(), InputSpec(64, 64))
+    return Eye.of(shipped.backbone(), InputSpec(64, 64))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_every_picture_is_seen_in_order(eye: Eye, washers: list[Path]) -> None:
 
 
 def test_every_eye_looks_at_the_same_pictures_and_defects(eye: Eye, washers: list[Path]) -> None:
-    other = Eye(shipped.backbone(), InputSpec(64, 64))
+    other = Eye.of(shipped.backbone(), InputSpec(64, 64))
     found = Gatherer([eye, other], None, 0).gather(washers, washers[:1], 1, silent)
     for kept in (found.good, found.damaged, found.bad):
         assert len(kept[eye]) == len(kept[other]) > 0
@@ -95,7 +95,7 @@ def test_what_the_report_shows_is_small_and_of_the_region_alone(tmp_path: Path) 
     for seed, path in enumerate(paths):
         PIL.Image.fromarray(np.kron(on_a_belt(seed), np.ones((6, 6, 1), np.uint8))).save(path)
     roi = ROI.model_copy(update={side: 6 * getattr(ROI, side) for side in ROI.model_dump()})
-    eye = Eye(shipped.backbone(), InputSpec(64, 64, roi=roi))
+    eye = Eye.of(shipped.backbone(), InputSpec(64, 64, roi=roi))
     picture, mask = gather(eye, paths).exhibits[0]
     assert picture.shape == (LONGEST_PX, LONGEST_PX, 3)
     assert mask.shape == (LONGEST_PX, LONGEST_PX)
@@ -106,7 +106,7 @@ def test_a_known_bad_part_that_is_too_small_for_the_region_is_named(tmp_path: Pa
     for seed, path in enumerate(good):
         PIL.Image.fromarray(on_a_belt(seed)).save(path)
     (bad,) = album(tmp_path / "bad", [50])
-    eye = Eye(shipped.backbone(), InputSpec(64, 64, roi=ROI))
+    eye = Eye.of(shipped.backbone(), InputSpec(64, 64, roi=ROI))
     with pytest.raises(ConfigError, match=r"050\.png: is 96×96, but the region of interest"):
         gather(eye, good, bad)
 

@@ -209,7 +209,9 @@ def test_the_shipped_broker_settings_keep_stations_apart_and_let_the_consumer_in
                 eventually(lambda: intruder.connected)
                 assert "ACL" in (intruder.write([a_row(9)]).trouble or "")
             assert sink.connected
-            assert sink.reconnects == 0, "a certificate of another station, with our client id, ends our session"
+            assert sink.reconnects == 0, (
+                "a certificate of another station, with our client id, ends our session"
+            )
             assert [json.loads(payload)["sequence"] for payload in mes.on(f"{BASE}/result")] == [1, 2, 3]
     finally:
         mosquitto.stop()

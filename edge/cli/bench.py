@@ -37,7 +37,7 @@ def bench(
         folder = Path(scratch)
         if bundle is None:
             bundle = bench_runs.taught_bundle(folder, progress)
-        bench_runs.draw_pictures(folder)
+        bench_runs.draw_pictures(folder, bundle)
         figures: dict[str, Any] = {"machine": machine()}
         steps: tuple[Callable[[], dict[str, Any]], ...] = (
             lambda: bench_runs.pipeline(folder, bundle, WARM_PARTS, parts // WARM_PARTS * WARM_PARTS),

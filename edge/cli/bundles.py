@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge.pipeline import Check
-    from edge.types import Inspection
+    from edge.types import Frame, Inspection, Miss
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -160,25 +160,32 @@ def open_bundle(folder: Path) -> "Check":
 
 def inspections(check: "Check", paths: list[Path]) -> Iterator[tuple[Path, "Inspection"]]:
     """Each picture, judged as the daemon judges it; one that cannot be read is an `error`."""
+    return zip(paths, judged(check, map(_frame, range(len(paths)), paths)), strict=True)
+
+
+def judged(check: "Check", frames: Iterable["Frame | Miss"]) -> Iterator["Inspection"]:
+    """Each frame, judged as the daemon judges it; the same picture twice is no fault here."""
+    from edge.config import Quality
+    from edge.pipeline import judge_frame, prepare_frame
+    from edge.preprocess.quality import QualityGate
+
+    gate = QualityGate(check.model.quality, Quality(frozen_after=0))
+    return (judge_frame(prepare_frame(frame, gate, [check])) for frame in frames)
+
+
+def _frame(number: int, path: Path) -> "Frame | Miss":
     from datetime import UTC, datetime
     from time import monotonic_ns
 
-    from edge.config import Quality
     from edge.errors import CaptureError
-    from edge.pipeline import judge_frame, missed, prepare_frame
+    from edge.pipeline import missed
     from edge.preprocess.picture import read
-    from edge.preprocess.quality import QualityGate
-    from edge.types import Frame, Miss
+    from edge.types import Frame
 
-    gate = QualityGate(check.model.quality, Quality(frozen_after=0))
-    for number, path in enumerate(paths):
-        try:
-            frame: Frame | Miss = Frame(
-                read(path), number, monotonic_ns(), datetime.now(UTC), "files", part_id=path.stem
-            )
-        except CaptureError as err:
-            frame = missed("files", number, str(err), path.stem)
-        yield path, judge_frame(prepare_frame(frame, gate, [check]))
+    try:
+        return Frame(read(path), number, monotonic_ns(), datetime.now(UTC), "files", part_id=path.stem)
+    except CaptureError as err:
+        return missed("files", number, str(err), path.stem)
 
 
 def summary(path: Path, part: "Inspection") -> dict[str, Any]:

@@ -19,7 +19,7 @@ from edge.model.methods import Method
 
 if TYPE_CHECKING:
     from edge.config import Rectangle
-    from edge.teach.classes import TaughtClasses
+    from edge.teach.classes.lesson import TaughtClasses
     from edge.teach.gather import Progress
     from edge.teach.lesson import Taught, Wishes
 
@@ -222,7 +222,7 @@ def good_lesson(name: str, shelf: Path, given: Mapping[str, Any], progress: "Pro
 
 def class_lesson(name: str, shelf: Path, given: Mapping[str, Any], progress: "Progress") -> "TaughtClasses":
     """From a folder of pictures for each class. Raises `EdgeError`."""
-    from edge.teach.classes import add_class, teach_classes
+    from edge.teach.classes.lesson import add_class, teach_classes
 
     if given["--add"] is not None:
         ignored = [option for option in GOES_WITH if given[option] is not None]

@@ -60,7 +60,7 @@ def choose(gathered: Gathered, eyes: Sequence[Eye], wishes: Wishes, progress: Pr
     settings = []
     for eye in eyes:
         for strides_px in STRIDES_PX:
-            sample = gathered.sample(eye, strides_px).of(compared)
+            sample = gathered.sample(eye, strides_px, compared)
             settings.append(_tried(eye, strides_px, sample, pace[eye]))
             step()
     best = _best(settings, wishes)

@@ -278,7 +278,7 @@ def _agreement(gathered: Gathered, choice: Choice, held: _Held, wishes: Wishes) 
     if reference is None or len(compared) < FEWEST_COMPARED:
         return None
     places = [compared[number] for number in evenly(len(compared), MOST_COMPARED)]
-    eye = Eye(reference, choice.eye.spec, processors())
+    eye = Eye.of(reference, choice.eye.spec, processors())
     again = Gatherer([eye], choice.eye.spec.roi, wishes.seed).revisit(gathered, places)
     return compare(held.sample.of(places), again.sample(eye, choice.strides_px), wishes.seed)
 

@@ -64,9 +64,7 @@ class Sample:
 
     def of(self, pictures: Sequence[int]) -> "Sample":
         """The same of these good pictures alone, and what belongs to them."""
-        places = {picture: place for place, picture in enumerate(pictures)}
-        mine = [number for number, parent in enumerate(self.parents) if parent in places]
-        parents = [places[self.parents[number]] for number in mine]
+        mine, parents = belonging(self.parents, pictures)
         return replace(self, good=self.good[list(pictures)], damaged=self.damaged[mine], parents=parents)
 
 
@@ -112,6 +110,13 @@ class Trial:
     @property
     def _held_out(self) -> HeldOut:
         return HeldOut(self.good_scores, self.bad_scores if len(self.bad) else self.damaged_scores)
+
+
+def belonging(parents: Sequence[int], pictures: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Which made-up defects are on some of the good pictures, and on which of these, by its place among them."""
+    places = {picture: place for place, picture in enumerate(pictures)}
+    mine = [number for number, parent in enumerate(parents) if parent in places]
+    return mine, [places[parents[number]] for number in mine]
 
 
 def scores(maps: Floats) -> Scores:

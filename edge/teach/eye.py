@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,14 +33,18 @@ class Seen:
 class Eye:
     """A backbone that looks in one way. For one thread."""
 
-    def __init__(self, backbone: Path, spec: InputSpec, threads: int = 1) -> None:
-        """`backbone` is a .tflite file, int8 or float.
+    def __init__(self, content: bytes, name: str, spec: InputSpec, threads: int = 1) -> None:
+        """`content` is that of a .tflite file `name`, int8 or float.
 
         Raises `BundleError`, and `DeviceError` where there is no TFLite runtime.
         """
-        self.spec, self.name, self.content = spec, backbone.name, backbone.read_bytes()
-        size = spec.height, spec.width
-        self._interpreter = Interpreter(self.content, threads, CPU, str(backbone), size, floats=True)
+        self.spec, self.name, self.content = spec, name, content
+        self._interpreter = Interpreter(content, threads, CPU, name, (spec.height, spec.width), floats=True)
+
+    @classmethod
+    def of(cls, backbone: Path, spec: InputSpec, threads: int = 1) -> Self:
+        """With the backbone that lies in a file."""
+        return cls(backbone.read_bytes(), backbone.name, spec, threads)
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:

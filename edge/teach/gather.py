@@ -15,7 +15,7 @@ from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures
 from edge.teach.album import FEWEST, Album, collect
-from edge.teach.contest import Sample
+from edge.teach.contest import Sample, belonging
 from edge.teach.defects import Damaged, damage
 from edge.teach.evenly import evenly
 from edge.teach.examples import Look
@@ -67,17 +67,17 @@ class Gathered:
         """Which of the pictures can be read again."""
         return [place for place, path in enumerate(self.paths) if path is not None]
 
-    def sample(self, eye: Eye, strides_px: tuple[int, ...]) -> Sample:
-        """Cells at these strides, as the eye saw them."""
-        taps = eye.taps(strides_px)
-        good = np.stack([seen.cells(taps) for seen in self.good[eye]])
+    def sample(self, eye: Eye, strides_px: tuple[int, ...], pictures: Sequence[int] | None = None) -> Sample:
+        """Cells at these strides, as the eye saw them; of these good pictures alone, and what belongs to them."""
+        taps, seen = eye.taps(strides_px), self.good[eye]
+        chosen = range(len(seen)) if pictures is None else pictures
+        mine, parents = belonging(self.parents, chosen)
+        good = np.stack([seen[picture].cells(taps) for picture in chosen])
         damaged, bad = (
-            np.array([seen.cells(taps) for seen in kept.get(eye, ())], np.float32).reshape(
-                -1, *good.shape[1:]
-            )
-            for kept in (self.damaged, self.bad)
+            np.array([one.cells(taps) for one in kept], np.float32).reshape(-1, *good.shape[1:])
+            for kept in ([self.damaged[eye][number] for number in mine], self.bad.get(eye, ()))
         )
-        return Sample(good, damaged, self.parents, bad, self.good[eye][0].layout)
+        return Sample(good, damaged, parents, bad, seen[0].layout)
 
     def compared(self) -> list[int]:
         """Which of the good pictures candidates are compared with: those that have copies with defects."""

@@ -54,7 +54,7 @@ def teach(
     with Shelf(shelf) as held:
         width, height = _frame_size(paths, wishes.roi)
         specs = [input_spec(width, height, contrast, wishes.roi, wishes.tiles) for contrast in CONTRASTS]
-        eyes = [Eye(path, spec, processors()) for path in _backbones(wishes) for spec in specs]
+        eyes = [Eye.of(path, spec, processors()) for path in _backbones(wishes) for spec in specs]
         gathered = Gatherer(eyes, wishes.roi, wishes.seed).gather(paths, bad, wishes.tiles, progress)
         choice = choose(gathered, eyes, wishes, progress)
         return conclude(name, held, gathered, choice, wishes, start, progress)
@@ -85,7 +85,7 @@ def extend(
                 f"{bundle.folder}: tells classes apart; give a folder of pictures for each class"
             )
         spec = InputSpec(**dict(bundle.manifest.input))
-        eye = Eye(shipped.backbone(bundle.manifest.model), spec, processors())
+        eye = Eye.of(shipped.backbone(bundle.manifest.model), spec, processors())
         strides_px = tuple(head.strides_px)
         before = earlier(bundle, eye, strides_px)
         names = {*before.notebook.names} & {*drop}

@@ -1,7 +1,7 @@
 """The report of a lesson about classes: which it tells apart, how sure it is, and what it does not know."""
 
 from edge.judge.rules import UNKNOWN
-from edge.teach.class_record import ClassRecord
+from edge.teach.classes.record import ClassRecord
 from edge.teach.report.comparison import cost, row, table, tiles
 from edge.teach.report.confusion import confused, confusion_table
 from edge.teach.report.markup import Markup, bold, code, element, fill, join

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 
-from edge.teach.class_record import ClassRecord
+from edge.teach.classes.record import ClassRecord
 from edge.teach.record import AUROC_TOLERANCE, LEAST_CORRELATION, Agreement, Candidate, Record
 from edge.teach.report.markup import Markup, element, join
 from edge.teach.report.wording import fixed, method, rounded

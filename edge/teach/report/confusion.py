@@ -5,11 +5,11 @@ from math import sqrt
 
 from edge.judge.rules import UNKNOWN
 from edge.store.overlay import encode_jpeg, scaled
-from edge.teach.class_record import ShownConfusion
+from edge.teach.classes.record import ShownConfusion
+from edge.teach.classes.trust import Trust
 from edge.teach.report.gallery import MOST_BYTES, STEPS, url
 from edge.teach.report.markup import Markup, element, fill, join
 from edge.teach.report.wording import count, figure, percent, percent_text
-from edge.teach.trust import Trust
 from edge.types import Image
 
 NORMAL = 1.645

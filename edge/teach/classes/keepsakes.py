@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edge.errors import BundleError
 from edge.model.arrays import Floats, pack, take, unpack
-from edge.teach.specimens import Specimen
+from edge.teach.classes.specimens import Specimen
 
 Bytes = npt.NDArray[np.uint8]
 DIGEST_BYTES = 32

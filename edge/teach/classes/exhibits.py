@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge.config import Rectangle
 from edge.preprocess.picture import read
-from edge.teach.class_record import Confusion, ShownConfusion
+from edge.teach.classes.record import Confusion, ShownConfusion
 from edge.teach.gather import reduced
 from edge.types import Image
 

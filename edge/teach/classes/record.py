@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.model.arrays import Floats
-from edge.teach.trust import Trust
+from edge.teach.classes.trust import Trust
 from edge.types import Image
 
 SCHEMA = "edge.class-lesson/1"

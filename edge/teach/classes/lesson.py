@@ -12,14 +12,14 @@ from edge.model.bundle import Bundle, load
 from edge.preprocess.quality import QualityLimits, learn_limits
 from edge.preprocess.tensor import InputSpec
 from edge.teach.album import FEWEST
-from edge.teach.class_conclusion import Lesson, conclude
-from edge.teach.class_packing import LESSON
-from edge.teach.class_record import ClassRecord, to_json
+from edge.teach.classes.conclusion import Lesson, conclude
+from edge.teach.classes.keepsakes import Keepsakes
+from edge.teach.classes.packing import LESSON
+from edge.teach.classes.portraits import learn_look, portray, recall
+from edge.teach.classes.record import ClassRecord, to_json
+from edge.teach.classes.specimens import Specimens, check_labels
 from edge.teach.conclusion import REPORT
 from edge.teach.gather import Progress
-from edge.teach.keepsakes import Keepsakes
-from edge.teach.portraits import learn_look, portray, recall
-from edge.teach.specimens import Specimens, check_labels
 
 SIDE_PX = 320
 """Magnetic tile, 10 of each class: 0.63 at 224, 0.66 at 320, 0.60 at 448 (balanced accuracy)."""

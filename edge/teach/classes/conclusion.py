@@ -20,20 +20,20 @@ from edge.model.prototypes import to_arrays
 from edge.model.versions import Shelf
 from edge.preprocess.picture import read
 from edge.preprocess.quality import QualityLimits
-from edge.teach.class_exhibits import show_confused
-from edge.teach.class_packing import HEAD, LESSON, Draft, assembled
-from edge.teach.class_record import ClassRecord, confusions, measure_sureness, to_json
+from edge.teach.classes.discriminant import calibrate, choose_ridge, fit, held_out_probabilities
+from edge.teach.classes.exhibits import show_confused
+from edge.teach.classes.keepsakes import Keepsakes
+from edge.teach.classes.packing import HEAD, LESSON, Draft, assembled
+from edge.teach.classes.portraits import STRIDES_PX, Look
+from edge.teach.classes.record import ClassRecord, confusions, measure_sureness, to_json
+from edge.teach.classes.specimens import Specimens
+from edge.teach.classes.trust import measure_trust
 from edge.teach.conclusion import FIGURES, MB, REPORT
-from edge.teach.discriminant import calibrate, choose_ridge, fit, held_out_probabilities
 from edge.teach.folds import folds
 from edge.teach.gather import Progress
-from edge.teach.keepsakes import Keepsakes
 from edge.teach.pace import pace_ms
 from edge.teach.packing import as_png, shown
-from edge.teach.portraits import STRIDES_PX, Look
 from edge.teach.report.classes import class_html
-from edge.teach.specimens import Specimens
-from edge.teach.trust import measure_trust
 
 MOST_GOLDEN = 20
 

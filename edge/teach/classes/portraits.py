@@ -10,12 +10,12 @@ from edge.model import shipped
 from edge.model.arrays import Arrays, Floats, unpack
 from edge.model.bundle import Bundle
 from edge.model.embedding import Embedder
-from edge.model.interpreter import Interpreter
-from edge.model.taps import Taps
 from edge.preprocess.picture import read
-from edge.preprocess.tensor import InputSpec, prepare
+from edge.preprocess.tensor import InputSpec
+from edge.teach.classes.specimens import Specimen
+from edge.teach.eye import Eye
 from edge.teach.gather import Progress, check_inside
-from edge.teach.specimens import Specimen
+from edge.teach.parallel import processors
 
 STRIDES_PX = (8, 16)
 OF_EMBEDDER = ("mean", "spread", "usual")
@@ -36,11 +36,12 @@ def learn_look(specimens: Sequence[Specimen], spec: InputSpec, progress: Progres
     """Mean and spread of each channel, and what is usual at each place, over all of the pictures."""
     path = shipped.backbone()
     content = path.read_bytes()
-    viewer = _Viewer(content, str(path), spec)
-    places = np.zeros((viewer.taps.rows * viewer.taps.columns, viewer.taps.channels))
-    squares = np.zeros(viewer.taps.channels)
+    eye = _eye(content, path.name, spec)
+    taps = eye.taps(STRIDES_PX)
+    places = np.zeros((taps.rows * taps.columns, taps.channels))
+    squares = np.zeros(taps.channels)
     for number, specimen in enumerate(specimens):
-        cells = viewer.cells(specimen).astype(np.float64)
+        cells = _cells(eye, specimen).astype(np.float64)
         places += cells
         squares += np.einsum("ij,ij->j", cells, cells)
         progress("looking", number + 1, len(specimens))
@@ -63,12 +64,12 @@ def recall(bundle: Bundle) -> Look:
 
 def portray(look: Look, specimens: Sequence[Specimen], progress: Progress) -> Floats:
     """A vector for each picture: pictures×n. Raises `ConfigError` where a picture does not hold the `roi`."""
-    viewer = _Viewer(look.content, look.model, look.spec)
-    taps = viewer.taps
+    eye = _eye(look.content, look.model, look.spec)
+    taps = eye.taps(STRIDES_PX)
     embedder = Embedder(look.arrays, look.model, taps.rows * taps.columns, taps.channels)
     vectors = []
     for number, specimen in enumerate(specimens):
-        vectors.append(embedder.embed(viewer.cells(specimen)))
+        vectors.append(embedder.embed(_cells(eye, specimen)))
         progress("comparing", number + 1, len(specimens))
     return np.stack(vectors)
 
@@ -77,21 +78,17 @@ def _as_float32(arrays: Arrays) -> Arrays:
     return {key: array.astype(np.float32) for key, array in arrays.items()}
 
 
-class _Viewer:
-    """The backbone at one setting. For one thread."""
+def _eye(content: bytes, name: str, spec: InputSpec) -> Eye:
+    return Eye(content, name, spec, processors())
 
-    def __init__(self, content: bytes, name: str, spec: InputSpec) -> None:
-        self._spec = spec
-        self._interpreter = Interpreter(content, name=name, size=(spec.height, spec.width))
-        self.taps = Taps(STRIDES_PX, spec.height, spec.width, self._interpreter.outputs, name)
 
-    def cells(self, specimen: Specimen) -> Floats:
-        """Real features of the picture, cells×channels. Raises `ConfigError` where it does not hold the `roi`."""
-        roi, quality = self._spec.roi, specimen.quality
-        if roi is not None:
-            check_inside(specimen.path, quality.width, quality.height, roi)
-        try:
-            (tensor,) = prepare(read(specimen.path), self._spec).tensors
-            return self.taps.cells(self._interpreter.invoke(tensor))
-        except (CaptureError, InferenceError) as err:
-            raise ConfigError(f"{specimen.path}: cannot be taught: {err}") from err
+def _cells(eye: Eye, specimen: Specimen) -> Floats:
+    """Real features of the picture, cells×channels. Raises `ConfigError` where it does not hold the `roi`."""
+    roi, quality = eye.spec.roi, specimen.quality
+    if roi is not None:
+        check_inside(specimen.path, quality.width, quality.height, roi)
+    try:
+        (tile,) = eye.look(read(specimen.path)).outputs
+    except (CaptureError, InferenceError) as err:
+        raise ConfigError(f"{specimen.path}: cannot be taught: {err}") from err
+    return eye.taps(STRIDES_PX).cells(tile)
