@@ -29,7 +29,7 @@ SLOW = Path(f"/etc/systemd/system/{UNIT}.d/emulated.conf")
 JSONL = STATE / "reports.jsonl"
 MINE = "# a line of the owner's\n"
 PATIENCE_S = 300.0
-"""An emulated processor is 10 to 20 times slower."""
+"""An emulated processor is many times slower, and its host may be busy."""
 SOME_PARTS = 5
 # By its address: the machine has no /etc/hosts.
 CONSUMER = ("mosquitto_sub", "-h", "127.0.0.1", "-i", "consumer", "-c", "-q", "1", "-t", "edge/#")
