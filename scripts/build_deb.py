@@ -200,7 +200,7 @@ def lay_out_documents(folder: Path, wheels: tuple[Path, ...], version: str, epoc
     """Lay out what Debian wants to be told, and which wheels are inside."""
     copy(TEMPLATES / "copyright", folder / "copyright")
     write(folder / "wheels.txt", deb_wheels.listing(wheels))
-    for name in ("operations.md", "mqtt.md"):
+    for name in ("gpio.md", "hardware.md", "mqtt.md", "operations.md"):
         copy(PROJECT / "docs" / name, folder / name)
     entry = (
         f"edge-inspect ({version}) unstable; urgency=medium\n\n  * See changelog.gz.\n\n"

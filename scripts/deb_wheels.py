@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_string
 from email.message import Message
@@ -19,6 +19,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+EXTRAS = ("gpio",)
+"""What a station may need beyond what every one does, and is light enough for all."""
 OLDEST_GLIBC = 17
 """Minor number: manylinux2014. Wheels for an older one run, too, and go by that name."""
 
@@ -87,7 +89,7 @@ def gather(project: Path, target: Target, pins: Mapping[str, str], cache: Path) 
     """Return the wheels that the project's needs on that machine, fetched into `cache` where they are not."""
     cache.mkdir(parents=True, exist_ok=True)
     found: dict[str, Path] = {}
-    wanted = needs(project, target)
+    wanted = needs(project, target, EXTRAS)
     while missing := sorted(wanted - found.keys()):
         unpinned = [name for name in missing if name not in pins]
         if unpinned:
@@ -99,13 +101,14 @@ def gather(project: Path, target: Target, pins: Mapping[str, str], cache: Path) 
     return tuple(found[name] for name in sorted(found))
 
 
-def needs(wheel: Path, target: Target) -> set[str]:
-    """Return the names of the packages that a wheel asks for on that machine."""
-    requirements = (Requirement(line) for line in metadata(wheel).get_all("Requires-Dist", ()))
+def needs(wheel: Path, target: Target, extras: Sequence[str] = ()) -> set[str]:
+    """Return the names of the packages that a wheel asks for on that machine, with these extras."""
+    asked = [Requirement(line) for line in metadata(wheel).get_all("Requires-Dist", ())]
     return {
         canonicalize_name(each.name)
-        for each in requirements
-        if each.marker is None or each.marker.evaluate(target.markers)
+        for extra in ("", *extras)
+        for each in asked
+        if each.marker is None or each.marker.evaluate({**target.markers, "extra": extra})
     }
 
 

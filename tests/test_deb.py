@@ -38,12 +38,14 @@ def test_everything_that_a_station_needs_has_a_version_that_was_tested(target: d
     while missing := wanted - seen:
         seen |= missing
         for name in missing:
+            extras = ("", *deb_wheels.EXTRAS) if name == "edge-inspect" else ("",)
             for line in importlib.metadata.requires(name) or ():
                 each = Requirement(line)
-                if each.marker is None or each.marker.evaluate(target.markers):
+                environments = [{**target.markers, "extra": extra} for extra in extras]
+                if each.marker is None or any(map(each.marker.evaluate, environments)):
                     wanted.add(canonicalize_name(each.name))
     assert wanted - pins.keys() == {"edge-inspect"}
-    assert {"numpy", "ai-edge-litert", "opencv-python-headless"} <= wanted
+    assert {"numpy", "ai-edge-litert", "opencv-python-headless", "gpiod"} <= wanted
 
 
 def test_what_is_needed_is_asked_for_the_other_machine_and_not_for_this_one(tmp_path: Path) -> None:
@@ -60,6 +62,7 @@ def test_what_is_needed_is_asked_for_the_other_machine_and_not_for_this_one(tmp_
     )
     assert deb_wheels.needs(path, deb_wheels.TARGETS["arm64", "trixie"]) == {"always", "arm"}
     assert deb_wheels.needs(path, deb_wheels.TARGETS["amd64", "bookworm"]) == {"always", "old"}
+    assert deb_wheels.needs(path, deb_wheels.TARGETS["amd64", "trixie"], ["more"]) == {"always", "more"}
 
 
 def test_wheels_that_are_there_are_not_fetched_and_bring_what_they_need(tmp_path: Path) -> None:
