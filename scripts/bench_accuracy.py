@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from accuracy_classes import NAME as CLASSES
 from accuracy_classes import measured_classes, table_of_classes
 from accuracy_sets import MOST_MS, SPLITS, Absent, Split
 
+from edge.cli.bench import machine
 from edge.cli.bundles import inspections, open_bundle
 from edge.cli.evaluation import Evaluation
 from edge.cli.progress import bar
@@ -193,7 +192,7 @@ def document(rows: Sequence[Mapping[str, Any]], absent: Sequence[str]) -> str:
         "judged as `edge eval` does: with the int8 model as deployed, on one thread. How a set is split stands",
         "with its figures.",
         "",
-        f"Machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}.",
+        f"Machine: {machine()}.",
         f"Of {len(rows)} sets, {held} hold all their bars.",
         "",
         "| set | image AUROC | bar | pixel AUROC | AU-PRO | escapes | overkill | model ms | ratio | holds |",
