@@ -6,15 +6,14 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import cv2
 
-from edge import message, pipeline
-from edge.config import Config, FolderSource, Rectangle, SyntheticSource, WatchSource
+from edge import message, pipeline, rooms
+from edge.config import Config, Rectangle
 from edge.gpio.lines import Lines
 from edge.gpio.panel import Panel
 from edge.gpio.triggered import Triggered
@@ -22,7 +21,7 @@ from edge.health import Health
 from edge.health.board import ClockWatch
 from edge.health.prometheus import serve as serve_metrics
 from edge.judge.vote import Vote
-from edge.mailbox import Mailbox, WhenFull
+from edge.mailbox import Mailbox
 from edge.message import JSON, Report
 from edge.model import shelves
 from edge.model.checks import open_inspector, probe_delegates
@@ -45,14 +44,10 @@ from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
 from edge.store.state_folder import writable
 from edge.teach.album import FEWEST
-from edge.types import Frame, Inspection, Miss, ModelIdentity, Sink, Source, Verdict
+from edge.types import Frame, Inspection, ModelIdentity, Sink, Source, Verdict
 
 log = logging.getLogger(__name__)
 
-ROOM_FOR_PARTS = 8
-"""Triggered parts that may wait with their pictures: at 1280×960, 30 MB."""
-ROOM_FOR_EVIDENCE = 8
-"""Judged parts whose pictures may wait for the disk."""
 SWITCH_S = 0.0005
 LOW_PRIORITY = 10
 TICK_S = 0.2
@@ -109,11 +104,9 @@ class Daemon:
         self.evidence.forget_after(self.outbox.epoch, self.outbox.head)
         self.announcer = Announcer(self.brokers)
         self.teaching = Teaching(self._teaching_place(), list(examples.waiting(state / "teach")))
-        self.frames = _mailbox_for(config)
+        self.frames = rooms.for_frames(config)
         self.ready: Mailbox[pipeline.Ready] = Mailbox(1)
-        self.parts: Mailbox[tuple[Report, Inspection]] = Mailbox(
-            ROOM_FOR_EVIDENCE, WhenFull.SHRINK_NEWEST, _without_picture
-        )
+        self.parts = rooms.for_evidence()
         self.health = self._health()
         self._on_part = on_part
         self._last_part: Inspection | None = None
@@ -443,26 +436,3 @@ def _step_back() -> None:
     """
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
-
-
-def _mailbox_for(config: Config) -> Mailbox[Frame | Miss]:
-    """Who waits for whom: a file can, a part on a conveyor cannot, and of a live view only the newest counts."""
-    if config.gpio.trigger_line is not None:
-        return Mailbox(ROOM_FOR_PARTS, WhenFull.SHRINK_NEWEST, pipeline.unseen)
-    match config.source:
-        case WatchSource() | FolderSource(rate_hz=0.0) | SyntheticSource(rate_hz=0.0):
-            return Mailbox(1)
-        case FolderSource() | SyntheticSource():
-            return Mailbox(ROOM_FOR_PARTS, WhenFull.SHRINK_NEWEST, pipeline.unseen)
-        case camera if camera.triggered:
-            return Mailbox(ROOM_FOR_PARTS, WhenFull.SHRINK_NEWEST, pipeline.unseen)
-    return Mailbox(1, WhenFull.DROP_OLDEST)
-
-
-def _without_picture(kept: tuple[Report, Inspection]) -> tuple[Report, Inspection]:
-    """Evidence for which the disk is too slow: the report alone."""
-    report, part = kept
-    frame = part.frame
-    reason = "its picture was not kept: the disk is slower than the line"
-    bare = Miss(frame.sequence, frame.captured_ns, frame.captured_at, frame.camera, reason, frame.part_id)
-    return report, replace(part, frame=bare)
