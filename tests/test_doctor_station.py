@@ -32,6 +32,17 @@ def test_a_missing_camera_fails_and_says_what_to_do(tmp_path: Path) -> None:
     assert re.search(r"fail source opencv +/dev/video99: cannot be opened; is it plugged in", done.stdout)
 
 
+def test_lines_that_are_not_there_fail_and_a_station_without_lines_hears_nothing_of_them(
+    tmp_path: Path,
+) -> None:
+    path = settings(tmp_path, 'type = "synthetic"\nwidth = 320\nheight = 240')
+    assert not [what for what in lines(path) if what.startswith("gpio")]
+    path.write_text(f'{path.read_text()}\n[gpio]\nchip = "/dev/gpiochip-of-nobody"\nready_line = 5\n')
+    line = lines(path)["gpio"]
+    assert line["state"] == "fail"
+    assert "gpio.chip: /dev/gpiochip-of-nobody: no such device" in line["found"]
+
+
 def video(folder: Path) -> None:
     writer = cv2.VideoWriter(str(folder / "parts.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 5, (320, 240))
     for _ in range(3):
@@ -47,6 +58,8 @@ SOURCES = {
     "nothing to watch": ('type = "watch"\npath = "nowhere"', "fail"),
     "video": ('type = "opencv"\ndevice = "parts.avi"', "ok"),
     "no video": ('type = "opencv"\ndevice = "nowhere.avi"', "fail"),
+    "gstreamer": ('type = "gstreamer"\npipeline = "videotestsrc"\nwidth = 320\nheight = 240', "ok"),
+    "no pipeline": ('type = "gstreamer"\npipeline = "nosuchsrc"\nwidth = 320\nheight = 240', "fail"),
     "stream": ('type = "opencv"\ndevice = "rtsp://127.0.0.1:9/x"', "fail"),
 }
 

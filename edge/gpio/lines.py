@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NAME = "edge-inspect"
+"""What gpioinfo says of lines that are ours begins with it."""
 ROOM_FOR_EDGES = 1024
 """Edges that the kernel keeps for us; when there are more, it drops some, and their numbers show it."""
 
@@ -85,20 +87,13 @@ class Lines:
         return [Edge(event.line_seqno, event.timestamp_ns) for event in events]
 
     def _take(self, opening: ExitStack) -> None:
-        try:
-            import gpiod
-            from gpiod.line import Bias, Direction, Value
-            from gpiod.line import Edge as Change
-        except ImportError as err:
-            raise ConfigError(
-                "gpio: lines are named, but the Python package gpiod is missing; pip install edge-inspect[gpio]"
-            ) from err
         config = self._config
         chip = opening.enter_context(_chip(config.chip))
-        wanted = {f"{name}_line": line for name, line in config.outputs.items()}
-        if config.trigger_line is not None:
-            wanted["trigger_line"] = config.trigger_line
-        offsets = _offsets(chip, wanted, config.chip)
+        offsets = _offsets(chip, config)
+        import gpiod
+        from gpiod.line import Bias, Direction, Value
+        from gpiod.line import Edge as Change
+
         for name in config.outputs:
             settings = gpiod.LineSettings(
                 direction=Direction.OUTPUT,
@@ -118,9 +113,23 @@ class Lines:
             self._trigger = opening.enter_context(_request(chip, "trigger_line", offset, settings))
 
 
-def _chip(path: str) -> "gpiod.Chip":
-    import gpiod
+def holders(config: Gpio) -> dict[str, str | None]:
+    """Who has each line of the settings, by its key; None: nobody. Takes none, and moves none.
 
+    Raises `ConfigError` and `DeviceError`, as opening them does.
+    """
+    with _chip(config.chip) as chip:
+        seen = {key: chip.get_line_info(offset) for key, offset in _offsets(chip, config).items()}
+    return {key: (line.consumer or "the kernel") if line.used else None for key, line in seen.items()}
+
+
+def _chip(path: str) -> "gpiod.Chip":
+    try:
+        import gpiod
+    except ImportError as err:
+        raise ConfigError(
+            "gpio: lines are named, but the Python package gpiod is missing; pip install edge-inspect[gpio]"
+        ) from err
     try:
         return gpiod.Chip(path)
     except FileNotFoundError:
@@ -132,9 +141,12 @@ def _chip(path: str) -> "gpiod.Chip":
         raise DeviceError(f"gpio.chip: {path}: is no GPIO chip: {err.strerror}") from err
 
 
-def _offsets(chip: "gpiod.Chip", wanted: dict[str, int | str], path: str) -> dict[str, int]:
+def _offsets(chip: "gpiod.Chip", config: Gpio) -> dict[str, int]:
     """Where the lines are on the chip. Raises `ConfigError` for one that is not there, or has two uses."""
-    count = chip.get_info().num_lines
+    wanted = {f"{name}_line": line for name, line in config.outputs.items()}
+    if config.trigger_line is not None:
+        wanted["trigger_line"] = config.trigger_line
+    count, path = chip.get_info().num_lines, config.chip
     offsets = dict[str, int]()
     for key, line in wanted.items():
         if isinstance(line, int):
@@ -157,9 +169,7 @@ def _request(
     chip: "gpiod.Chip", key: str, offset: int, settings: "gpiod.LineSettings"
 ) -> "gpiod.LineRequest":
     try:
-        return chip.request_lines(
-            {offset: settings}, f"edge-inspect {key.removesuffix('_line')}", ROOM_FOR_EDGES
-        )
+        return chip.request_lines({offset: settings}, f"{NAME} {key.removesuffix('_line')}", ROOM_FOR_EDGES)
     except OSError as err:
         raise _refusal(chip, key, offset, err) from err
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edge import config as settings
-from edge.cli.doctor import access, broker, camera, disk, machine, model, report, software, unit
+from edge.cli.doctor import access, broker, camera, disk, gpio, machine, model, report, software, unit
 from edge.cli.doctor.line import Line, text
 from edge.cli.doctor.round import THREAD, Look, rounds
 from edge.errors import ConfigError, EdgeError
@@ -88,6 +88,7 @@ def _examine(path: Path | None, figures: dict[str, float], loaded: list[settings
 def _station(config: settings.Config, path: Path) -> Iterator[tuple[str, Look]]:
     running = access.is_running(config)
     yield "source", partial(camera.source_lines, config, running=running)
+    yield "gpio", partial(gpio.gpio_lines, config, running=running)
     yield "bundle", partial(model.bundle_lines, config)
     yield "state", partial(disk.disk_lines, config)
     yield "access", partial(access.access_lines, config, path)
