@@ -249,7 +249,7 @@ def what_the_doctor_sees(chip: Chip) -> None:
 
 def a_line_of_parts(chip: Chip) -> None:
     """Edges, verdicts, pulses; a burst; the end in peace, and by force."""
-    source = 'type = "synthetic"\nwidth = 320\nheight = 240\ndefect_rate = 0.5\nseed = 5'
+    source = 'type = "synthetic"\nwidth = 320\nheight = 240\ndefect_rate = 0.5\nseed = 5\nrate_hz = 2'
     line = station("parts", chip, source)
     scope = Scope(chip)
     began = monotonic()
@@ -327,10 +327,10 @@ def a_line_of_parts(chip: Chip) -> None:
 
 
 def a_burst(chip: Chip, line: Station, scope: Scope) -> None:
-    """Five parts at once, well within the time of one picture, which shows the last of them."""
+    """Five parts within the time of one picture, which shows the last of them."""
     known, answered = len(line.reports), len(scope.rises("pass", "fail"))
     for _ in range(5):
-        chip.press(0.003)
+        chip.press()
     until(lambda: len(line.reports) >= known + 5, 60)
     sleep(12 * PULSE_MS / 1e3)
     burst = line.reports[known:]
