@@ -552,10 +552,10 @@ def test_a_camera_that_cannot_be_closed_ends_the_process_for_a_fresh_one() -> No
 
 def test_a_call_that_does_not_come_back_is_left_behind() -> None:
     with pytest.raises(DeviceError, match=r"open camera: does not come back within 0\.1 s"):
-        bounded(lambda: threading.Event().wait(5), 0.1, "open camera")
-    assert bounded(lambda: 7, 5, "seven") == 7
+        bounded(lambda: threading.Event().wait(5), 0.1, "open camera", ())
+    assert bounded(lambda: 7, 5, "seven", ()) == 7
     with pytest.raises(RuntimeError, match="busy"):
-        bounded(_busy, 5, "busy")
+        bounded(_busy, 5, "busy", (RuntimeError,))
 
 
 def _busy() -> None:

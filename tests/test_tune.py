@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from washers import Lesson
 
 from edge import config
+from edge.cli.doctor.model import bundle_lines
 from edge.cli.main import app
 from edge.cli.tune import Climate, _lines
 from edge.errors import BundleError, ConfigError
@@ -236,6 +237,14 @@ def test_the_command_measures_keeps_and_the_daemon_finds_it(tmp_path: Path) -> N
     assert check.model.identity is not None
     assert check.model.identity.delegate == figures["fastest"]["delegate"]
     assert check.model.identity.fallback is None
+
+
+def test_the_doctor_finds_what_was_measured_as_the_daemon_does(tmp_path: Path) -> None:
+    folder = tiny_bundle.proven(tmp_path / "part")
+    station_config = config.load(station(tmp_path, folder))
+    assert [line.state for line in bundle_lines(station_config)] == ["ok", "warn"]
+    edge(folder, "--config", tmp_path / "station.toml", "--rounds", 1)
+    assert [line.state for line in bundle_lines(station_config)] == ["ok"]
 
 
 def test_the_command_measures_again_only_where_it_is_needed(tmp_path: Path) -> None:

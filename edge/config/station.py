@@ -25,6 +25,11 @@ class Station(Table):
         """The segments of every topic of this station, from the prefix to the device."""
         return "/".join([*self.prefix, self.site, self.line, self.device])
 
+    @property
+    def client_id(self) -> str:
+        """How this station calls itself at a broker."""
+        return self.base_topic.replace("/", ".")
+
 
 class Teaching(Table):
     """Teaching by commands, without a display."""

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from edge.kernel_file import read_text
+
 MB = 1_000_000
 
 # The firmware of a Raspberry Pi, bit by bit (vcgencmd get_throttled); 16 to 19 are the same since the start.
@@ -45,13 +47,13 @@ class Board:
 
     def rss_mb(self) -> float:
         """Memory of this process that is in RAM, in MB."""
-        pages = _text(self._proc / "self/statm").split()
+        pages = read_text(self._proc / "self/statm").split()
         return int(pages[1]) * resource.getpagesize() / MB if pages else 0.0
 
     def _temperatures(self) -> Iterator[float]:
         for zone in self._thermal.glob("thermal_zone*"):
             celsius = _number(zone / "temp")
-            if celsius is not None and not _text(zone / "type").startswith(NO_THERMOMETERS):
+            if celsius is not None and not read_text(zone / "type").startswith(NO_THERMOMETERS):
                 yield celsius / 1000
 
     def _pi_firmware(self) -> int | None:
@@ -63,7 +65,7 @@ class Board:
 
     def _brakes(self) -> Iterator[tuple[str, int]]:
         for device in sorted(self._thermal.glob("cooling_device*")):
-            kind = _text(device / "type")
+            kind = read_text(device / "type")
             state = _number(device / "cur_state")
             if state is not None and kind.startswith(BRAKES):
                 yield kind, state
@@ -102,15 +104,8 @@ class ClockWatch:
         return step_s if abs(step_s) > 1.0 else None
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:  # thermal zones that are switched off cannot be read
-        return ""
-
-
 def _number(path: Path, base: int = 10) -> int | None:
     try:
-        return int(_text(path), base)
+        return int(read_text(path), base)
     except ValueError:
         return None

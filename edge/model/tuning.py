@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.durable import replace_file
 from edge.errors import ConfigError
+from edge.kernel_file import board_name, read_text
 from edge.model.content import Precision
 from edge.model.delegates import DELEGATES, DelegateConfig
 from edge.model.runtime import runtime
@@ -93,9 +94,9 @@ def recall(path: Path | None, digest: str, now: Surroundings) -> Winner:
 
 def this_device(root: Path = Path("/")) -> str:
     """What this machine is: board or processor, and the number of its cores."""
-    board = _text(root / "proc/device-tree/model").strip("\0 \n")
+    board = board_name(root)
     if not board:
-        lines = _text(root / "proc/cpuinfo").splitlines()
+        lines = read_text(root / "proc/cpuinfo").splitlines()
         named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
         board = named[0] if named else platform.machine()
     return f"{board}, {os.cpu_count() or 1} cores"
@@ -128,10 +129,3 @@ def _winner(kept: dict[str, Any]) -> Winner:
         str(kept["measured_at"]),
         tuple(map(str, kept["throttled"])),
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

@@ -12,13 +12,13 @@ from time import monotonic
 from typing import Any, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.config import MqttSink
+from edge.sinks.client import new_client
 from edge.sinks.command import LARGEST_BYTES, TOPICS, Incoming
 from edge.sinks.explain import explain
 from edge.sinks.properties import PublishProperties
@@ -338,22 +338,9 @@ class Connection:
 
     def _new_client(self) -> Client:
         peer, config = self._peer, self._peer.config
-        newer = self.version is Version.V5
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            peer.client_id,
-            clean_session=None if newer else True,
-            protocol=MQTTProtocolVersion.MQTTv5 if newer else MQTTProtocolVersion.MQTTv311,
-            transport=config.transport,
-            reconnect_on_failure=False,
-        )
+        client = new_client(config, peer.client_id, peer.password, peer.tls, self.version)
         client.max_inflight_messages_set(0)  # the window is ours
-        if config.username is not None:
-            client.username_pw_set(config.username, peer.password)
-        if peer.tls is not None:
-            client.tls_set_context(peer.tls)
-            client.tls_insecure_set(config.insecure_skip_hostname_check)
-        delay = _new_properties(PacketTypes.WILLMESSAGE) if newer else None
+        delay = _new_properties(PacketTypes.WILLMESSAGE) if self.version is Version.V5 else None
         if delay is not None:
             delay.WillDelayInterval = _WILL_DELAY_S
         client.will_set(f"{peer.base}/{AVAILABILITY}", b"offline", qos=1, retain=True, properties=delay)

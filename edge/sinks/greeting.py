@@ -12,11 +12,12 @@ from time import monotonic
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config import MqttSink
 from edge.errors import DeliveryError
+from edge.sinks.client import new_client
 from edge.sinks.reason import FIRST_FAILURE, UNSUPPORTED_VERSION, Version, meaning
 
 # Validity in a certificate: a sequence of two times, each UTCTime or GeneralizedTime.
@@ -94,20 +95,7 @@ def _answer(
     def hear(_client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _properties: Any) -> None:
         codes.append(code.value)
 
-    newer = version is Version.V5
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id,
-        clean_session=None if newer else True,
-        protocol=MQTTProtocolVersion.MQTTv5 if newer else MQTTProtocolVersion.MQTTv311,
-        transport=sink.transport,
-        reconnect_on_failure=False,
-    )
-    if sink.username is not None:
-        client.username_pw_set(sink.username, password)
-    if tls is not None:
-        client.tls_set_context(tls)
-        client.tls_insecure_set(sink.insecure_skip_hostname_check)
+    client = new_client(sink, client_id, password, tls, version)
     client.on_connect = hear
     client.connect_timeout = timeout_s
     client.connect(sink.host, sink.port, keepalive=60)
@@ -117,7 +105,7 @@ def _answer(
             ended = client.loop(timeout=0.2)
             if not codes and ended != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 # A broker that speaks 3.1.1 only may hang up on MQTT 5 without an answer.
-                if newer:
+                if version is Version.V5:
                     return UNSUPPORTED_VERSION
                 raise OSError("it hung up without an answer")
             if monotonic() > until_s:

@@ -54,7 +54,7 @@ class Mqtt:
         self._peer = Peer(
             config,
             self._base,
-            self._base.replace("/", "."),
+            station.client_id,
             None if config.password_file is None else read_secret(config.password_file),
             tls.context(config),
             self._timing.silence_s,

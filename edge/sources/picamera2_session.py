@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +24,9 @@ from edge.types import Image
 
 CALL_LIMIT_S = 10.0
 """Opening takes 0.6 s with libcamera's virtual camera, and closing 0.1: a call that takes so much longer hangs."""
+CANNOT_OPEN = (RuntimeError, OSError, IndexError)
+CANNOT_CLOSE = (RuntimeError, OSError, KeyError, AttributeError)
+"""What picamera2 raises then."""
 BUFFERS = 6
 AHEAD = 3
 """Frames of triggered parts that may wait in the camera's memory; the rest of the buffers is being filled."""
@@ -89,8 +92,8 @@ class Session:
         self._done: Mailbox[Any] = Mailbox(BUFFERS)
         self._asked = 0
         try:
-            self._camera = bounded(self._open, CALL_LIMIT_S, "open camera")
-        except (RuntimeError, OSError, IndexError) as err:
+            self._camera = bounded(self._open, CALL_LIMIT_S, "open camera", CANNOT_OPEN)
+        except CANNOT_OPEN as err:
             raise CaptureError(f"cannot be opened: {_innermost(err)}; {_CONNECTED}") from err
         self.offered = frozenset(self._camera.camera_controls)
 
@@ -145,8 +148,8 @@ class Session:
         """
         self._done.close()
         try:
-            bounded(self._shut, CALL_LIMIT_S, "close camera")
-        except (RuntimeError, OSError, KeyError, AttributeError) as err:
+            bounded(self._shut, CALL_LIMIT_S, "close camera", CANNOT_CLOSE)
+        except CANNOT_CLOSE as err:
             raise DeviceError(f"the camera cannot be closed: {_innermost(err)}") from err
         return len(self._done)
 
@@ -155,12 +158,11 @@ class Session:
         # As long as anything is left of a camera that was lost, libcamera does not look again for what is there.
         gc.collect()
         camera = library.Picamera2(self._index())
-        try:
+        with ExitStack() as opening:
+            opening.callback(camera.close)
             camera.configure(self._configuration(camera))
             camera.start()
-        except BaseException:
-            camera.close()
-            raise
+            opening.pop_all()
         return camera
 
     def _index(self) -> int:

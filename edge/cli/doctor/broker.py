@@ -125,7 +125,7 @@ def _certificate_remedy(err: ssl.SSLCertVerificationError) -> str:
 def _login(config: Config, sink: MqttSink, password: str | None, context: ssl.SSLContext | None) -> Line:
     from edge.sinks.greeting import log_in
 
-    client_id = f"{config.station.base_topic.replace('/', '.')}.doctor"
+    client_id = f"{config.station.client_id}.doctor"
     who = f"as client '{client_id}'" + (f", user '{sink.username}'" if sink.username else "")
     try:
         version = log_in(sink, client_id, password, context, TIMEOUT_S)

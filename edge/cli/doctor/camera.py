@@ -11,6 +11,7 @@ from time import monotonic_ns
 from edge.cli.doctor.line import Line
 from edge.config import Config, OpenCVSource, SourceConfig, WatchSource
 from edge.errors import CaptureError, ConfigError, DeviceError
+from edge.kernel_file import read_text
 from edge.types import EndOfFrames
 
 LONGEST_S = {"timeout_s": 5.0, "lock_s": 1.0, "reconnect_s": 1.0}
@@ -39,7 +40,7 @@ def device_lines(root: Path = Path("/")) -> Iterator[Line]:
 def seen(root: Path = Path("/")) -> list[str]:
     """The cameras that the kernel knows, as `video0: name`."""
     folders = sorted((root / "sys/class/video4linux").glob("video*"))
-    return [f"{folder.name}: {_text(folder / 'name')}" for folder in folders]
+    return [f"{folder.name}: {read_text(folder / 'name') or '?'}" for folder in folders]
 
 
 def source_lines(config: Config, *, running: bool) -> Iterator[Line]:
@@ -136,10 +137,3 @@ def _group_name(number: int) -> str:
         return grp.getgrgid(number).gr_name
     except KeyError:
         return str(number)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return "?"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from edge.cli.doctor.line import Line
 from edge.config import Config
 from edge.health.board import MB
+from edge.kernel_file import read_text
 
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "overlay", "zram"})
 WITHOUT_JOURNAL = frozenset({"vfat", "exfat", "msdos", "ext2", "ntfs", "ntfs3", "fuseblk"})
@@ -87,8 +88,8 @@ def wear_lines(device: str, root: Path) -> Iterator[Line]:
     if not disk.startswith("mmcblk"):
         return
     card = root / "sys/block" / disk / "device"
-    made, kind = (_text(card / name) for name in ("date", "type"))
-    tenths = [int(word, 16) for word in _text(card / "life_time").split() if word.startswith("0x")]
+    made, kind = (read_text(card / name) for name in ("date", "type"))
+    tenths = [int(word, 16) for word in read_text(card / "life_time").split() if word.startswith("0x")]
     if tenths and max(tenths) >= WORN_TENTHS:
         remedy = "replace it soon; copy the state folder first"
         yield Line("warn", "card", f"{kind} of {made}: {max(tenths) * 10} % of its life is used", remedy)
@@ -143,10 +144,3 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""

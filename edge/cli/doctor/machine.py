@@ -7,6 +7,7 @@ from pathlib import Path
 from edge.cli.doctor.line import Line
 from edge.config import Config
 from edge.health.board import Board
+from edge.kernel_file import board_name, read_text
 from edge.message import clock_is_synced
 
 LITTLE_MB = 300
@@ -51,7 +52,7 @@ def heat_lines(limit_c: float, root: Path) -> Iterator[Line]:
 def memory_lines(root: Path) -> Iterator[Line]:
     """What is left, and swap on a card."""
     sizes_mb: dict[str, float] = {}
-    for line in _text(root / "proc/meminfo").splitlines():
+    for line in read_text(root / "proc/meminfo").splitlines():
         name, _, amount = line.partition(":")
         digits = amount.split()[:1]
         if digits and digits[0].isdigit():
@@ -64,7 +65,7 @@ def memory_lines(root: Path) -> Iterator[Line]:
         yield Line("warn", "memory", found, "end other programs; a station needs about 200 MB")
     else:
         yield Line("ok", "memory", found)
-    for line in _text(root / "proc/swaps").splitlines()[1:]:
+    for line in read_text(root / "proc/swaps").splitlines()[1:]:
         if not line.startswith("/dev/zram"):
             remedy = (
                 "swap wears the card, and a frame that waits for it is late: sudo swapoff -a, or use zram"
@@ -74,12 +75,5 @@ def memory_lines(root: Path) -> Iterator[Line]:
 
 def board_model(root: Path = Path("/")) -> str:
     """What the board calls itself."""
-    tree = _text(root / "proc/device-tree/model").strip("\0 \n")
-    return tree or _text(root / "sys/class/dmi/id/product_name").strip() or platform.machine()
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
+    tree = board_name(root)
+    return tree or read_text(root / "sys/class/dmi/id/product_name").strip() or platform.machine()

@@ -44,10 +44,11 @@ def runtime_lines(figures: dict[str, float]) -> Iterator[Line]:
 def bundle_lines(config: Config) -> Iterator[Line]:
     """Each check's bundle, tried out in a child process, and the delegate that it really runs on."""
     from edge.model.checks import open_check
+    from edge.model.tuning import FILE as TUNED
 
     for check in config.recipe.checks:
         try:
-            identity = open_check(check, verified=None).model.identity
+            identity = open_check(check, None, config.station.state_dir / TUNED).model.identity
         except EdgeError as err:
             yield Line("fail", "bundle", f"{check.name}: {err}", "copy or teach the bundle again")
             continue
