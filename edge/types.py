@@ -274,12 +274,21 @@ Prediction = Anomaly | Classification | Detections | Segmentation | Measurements
 """What a model or a measuring tool says of a picture; read it with `match` and `assert_never`."""
 
 
+class Area(NamedTuple):
+    """How much of what counts in a picture has a label: square frame pixels, and mm² where their size is known."""
+
+    label: str
+    area_px: float
+    area_mm2: float | None = None
+
+
 @dataclass(frozen=True)
 class Decision:
     """A verdict, its reasons as sentences for a person, and what they rest on.
 
-    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit) or the
-    probability of the winning label. None where nothing was compared.
+    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit), the probability
+    of the winning label, or the largest share of the picture that has one label (0…1; then `label` is that one, and
+    `areas` has them all). None where nothing was compared.
     """
 
     verdict: Verdict
@@ -287,6 +296,7 @@ class Decision:
     score: float | None = None
     label: str | None = None
     regions: tuple[Region, ...] = ()
+    areas: tuple[Area, ...] = ()
 
 
 @dataclass(frozen=True)

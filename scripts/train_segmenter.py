@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from segmenter_network import CELL_PX, OUTPUTS, STRIDES, Segmenter, SegmenterHead, segmentation_loss
+from segmenter_network import CELL_PX, STRIDES, Segmenter, SegmenterHead, segmentation_loss
 from segmenter_pictures import Lesson, batches, epoch_size, read_lessons, read_split
-from segmenter_scores import confusion, figures
 from torch import Tensor, nn
 from training.loop import Plan, TrainingError, fit, settle
 from training.network import Trunk, normalise
 
+from edge.judge.overlap import AreaScores
 from edge.preprocess.tensor import InputSpec
 
 BATCH = 8
@@ -76,15 +76,17 @@ def _train(options: argparse.Namespace) -> None:
 
 @torch.no_grad()
 def _judge(network: nn.Module, lessons: Sequence[Lesson], labels: Sequence[str]) -> Mapping[str, float]:
-    counts = np.zeros((len(labels), len(labels)), np.int64)
+    scores = AreaScores(labels)
     for first in range(0, len(lessons), BATCH):
         seen = lessons[first : first + BATCH]
         pictures = normalise(np.stack([lesson.picture for lesson in seen]))
         said: Tensor = network(pictures.contiguous(memory_format=torch.channels_last)).argmax(1)
         for lesson, cells in zip(seen, said.numpy().astype(np.uint8), strict=True):
-            pixels = cells.repeat(CELL_PX, 0).repeat(CELL_PX, 1)
-            counts += confusion(lesson.classes, pixels, len(labels))
-    return figures(counts, labels)
+            scores.count(lesson.classes, cells.repeat(CELL_PX, 0).repeat(CELL_PX, 1))
+    told = scores.figures()
+    figures = {"defect iou": told["defect_iou"], "mean iou": told["mean_iou"]}
+    figures |= {f"iou {label}": overlap for label, overlap in told["iou"].items()}
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 if __name__ == "__main__":

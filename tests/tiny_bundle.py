@@ -15,6 +15,7 @@ from edge.model.manifest import Golden, Input, Manifest
 from edge.model.runner import open_model
 from edge.model.tables.anomaly import AnomalyHead
 from edge.model.tables.classification import ClassificationHead
+from edge.model.tables.segmentation import SegmentationHead
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 
 COLOURS = ("red", "green", "blue")
@@ -48,6 +49,23 @@ def classification(
         input=Input(width=8, height=8),
         files=described(files),
         classification=ClassificationHead(labels=list(labels)),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
+def segmentation(
+    folder: Path, model: bytes | None = None, labels: tuple[str, ...] = COLOURS, **changes: object
+) -> Path:
+    files = {"model.tflite": tiny_model.segmenter() if model is None else model}
+    manifest = Manifest(
+        schema="edge.bundle/2",
+        name="colours",
+        task="segmentation",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=32, height=32),
+        files=described(files),
+        segmentation=SegmentationHead(labels=list(labels)),
     )
     return save(folder, manifest.model_copy(update=changes), files)
 

@@ -155,3 +155,15 @@ def custom(operation: bytes = b"MyOwnOp") -> bytes:
     )
     graph.operator(tfl.BuiltinOperator.CUSTOM, [taken], [given], custom=operation)
     return graph.content([taken], [given])
+
+
+def segmenter(size: int = 32, stride: int = 4, output: str = "int8") -> bytes:
+    """Numbers for red, green and blue in each square of pixels: its mean colour."""
+    graph = Graph()
+    picture = graph.tensor((1, size, size, 3), "int8", 1 / 128, -1)
+    colours = graph.means(picture, size, stride)
+    if output == "float32":
+        real = graph.tensor((1, size // stride, size // stride, 3), "float32")
+        graph.operator(tfl.BuiltinOperator.DEQUANTIZE, [colours], [real])
+        colours = real
+    return graph.content([picture], [colours])

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,8 +59,9 @@ def evaluate(
 ) -> None:
     """Evaluate a bundle against labels.
 
-    With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too. With --classes:
-    balanced accuracy, recall of each class, and what was called what.
+    With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too, or of a
+    segmentation, the IoU of each label. With --classes: balanced accuracy, recall of each class, and what was
+    called what.
     """
     from edge.cli.class_evaluation import lines
 
@@ -79,8 +80,17 @@ def evaluate(
                 " without --classes"
             )
         figures = anomaly_figures(bundle, good, bad, masks)
-        told = [f"{key:>16}  {figure}" for key, figure in figures.items()]
+        told = [f"{key:>16}  {figure}" for key, figure in one_by_one(figures)]
     typer.echo(json.dumps(figures) if as_json else "\n".join(told))
+
+
+def one_by_one(figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and figures; of a table of figures, each with its own name."""
+    for key, figure in figures.items():
+        if isinstance(figure, Mapping):
+            yield from ((f"{key} {name}", value) for name, value in figure.items())
+        else:
+            yield key, figure
 
 
 def anomaly_figures(bundle: Path, good: Path, bad: Path, masks: Path | None) -> dict[str, Any]:
