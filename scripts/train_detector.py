@@ -48,7 +48,9 @@ def read_options(about: str) -> argparse.Namespace:
     asked.add_argument("--epochs", type=int, default=12, metavar="N", help="Default: 12.")
     asked.add_argument("--every", type=int, default=2, metavar="N", help="Learn from every Nth picture.")
     asked.add_argument("--seed", type=int, default=0, metavar="N", help="Another one, another training.")
-    asked.add_argument("--work", type=Path, default=ROOT / "build" / "training", metavar="FOLDER", help="Checkpoints.")
+    asked.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "training", metavar="FOLDER", help="Checkpoints."
+    )
     asked.add_argument("--out", type=Path, default=ROOT / "models" / "cap-detector", metavar="FOLDER")
     return asked.parse_args()
 

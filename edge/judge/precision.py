@@ -22,9 +22,9 @@ def average_precision(
 ) -> float:
     """Area under precision over recall for one label, 0…1; `found` and `true` go picture by picture.
 
-    Best score first, each found box takes the true box of its picture that it covers best among those not yet taken;
-    less than `least_iou` is a false alarm, and so is a second box on the same thing. Precision is made monotone and
-    read at 101 recalls (Lin et al. 2014, COCO). NaN where there is no true box.
+    Best score first, each found box takes the true box of its picture that it covers best among those not yet
+    taken; less than `least_iou` is a false alarm, and so is a second box on the same thing. Precision is made
+    monotone and read at 101 recalls (Lin et al. 2014, COCO). NaN where there is no true box.
     """
     wanted = sum(map(len, true))
     if not wanted:

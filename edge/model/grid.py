@@ -1,7 +1,7 @@
 """Our detector's own outputs: a grid of class scores and one of distances, from which boxes are read.
 
-`scores` are logits, a channel for each label; `distances` the natural logarithms of the way from the middle of the cell
-to the left, upper, right and lower edge of the box, in cells (`scripts/training/detector.py`).
+`scores` are logits, a channel for each label; `distances` the natural logarithms of the way from the middle of the
+cell to the left, upper, right and lower edge of the box, in cells (`scripts/training/detector.py`).
 """
 
 from collections.abc import Sequence
@@ -69,25 +69,23 @@ def grids(
     )
 
 
-def candidates(outputs: Sequence[Numbers], grid: Grid) -> tuple[Rows, float]:
-    """The best candidates of one grid, n×6 with boxes in tensor pixels; and the best score that had to give way.
+def candidates(outputs: Sequence[Numbers], grid: Grid) -> Rows:
+    """The best candidates of one grid, at most `MOST`, with boxes in tensor pixels.
 
     A cell is a candidate where its score is the highest of its label among its neighbours: what those would say
-    of the same thing, suppression would take away again. Only candidates are dequantized. More than `MOST` are cut:
-    the second number is 0 where none were. Raises `InferenceError` where numbers are none.
+    of the same thing, suppression would take away again. Only candidates are dequantized. Raises `InferenceError`
+    where numbers are none.
     """
     numbers = outputs[grid.scores][0]
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
         raise InferenceError("the detector gave scores that are not numbers")
     places = np.flatnonzero((numbers >= grid.level) & (numbers >= _highest_around(numbers)))
     found = numbers.reshape(-1)[places]
-    cut = 0.0
     if len(places) > MOST:
         order = np.argsort(-found.astype(np.float32), kind="stable")
-        cut = float(_chance(found[order[MOST : MOST + 1]], grid.score_spec)[0])
         places, found = places[order[:MOST]], found[order[:MOST]]
     cells, labels = np.divmod(places, numbers.shape[2])
-    return _rows(labels, _chance(found, grid.score_spec), cells, outputs[grid.distances][0], grid), cut
+    return _rows(labels, _chance(found, grid.score_spec), cells, outputs[grid.distances][0], grid)
 
 
 def _rows(
@@ -120,13 +118,14 @@ def _highest_around(numbers: Numbers) -> Numbers:
 
 
 def _dilated(numbers: Numbers) -> Numbers:
-    dilated: Numbers = cv2.dilate(np.ascontiguousarray(numbers), _HOOD).reshape(numbers.shape)  # type: ignore[arg-type]
+    dilated: Numbers = cv2.dilate(np.ascontiguousarray(numbers), _HOOD).reshape(numbers.shape)
     return dilated
 
 
 def _chance(numbers: Numbers, spec: TensorSpec) -> Rows:
     """Logits as probabilities; at ±80 they are 0 and 1, and nothing overflows."""
-    return 1 / (1 + np.exp(-np.clip(_real(numbers, spec), -80, 80)))
+    chances: Rows = (1 / (1 + np.exp(-np.clip(_real(numbers, spec), -80, 80)))).astype(np.float32)
+    return chances
 
 
 def _real(numbers: Numbers, spec: TensorSpec) -> Rows:

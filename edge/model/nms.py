@@ -40,4 +40,5 @@ def _iou(boxes: Rows) -> Rows:
         union = np.add.outer(areas, areas)
         union -= shared
         # Two empty boxes have no union, and no overlap either.
-        return np.divide(shared, union, out=shared, where=union > 0)
+        np.divide(shared, union, out=shared, where=union > 0)
+    return shared

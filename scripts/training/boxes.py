@@ -93,8 +93,7 @@ def boxes_of(
         for name, numbers in ((SCORES, scores), (DISTANCES, distances))
     ]
     (grid,) = grids(specs, labels, (size_px, size_px), MIN_SCORE, "network")
-    rows, _ = candidates((scores, distances), grid)
-    return suppress(rows, MAX_IOU)
+    return suppress(candidates((scores, distances), grid), MAX_IOU)
 
 
 def figures(
