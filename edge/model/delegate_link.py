@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edge.model.delegates import DelegateConfig
 from edge.model.interpreter import TensorSpec
+from edge.model.pixels import Pixels
 from edge.model.runtime import Size
 
 LONGEST_BYTES = 65_536
@@ -32,6 +33,7 @@ class Wish(NamedTuple):
     name: str
     size: Size
     floats: bool
+    pixels: Pixels | None
 
 
 class Tensors:
@@ -66,7 +68,8 @@ def send_wish(link: socket.socket, wish: Wish, model: int) -> None:
     delegate = wish.delegate
     library = None if delegate.library is None else str(delegate.library)
     said = {"name": delegate.name, "library": library, "options": dict(delegate.options)}
-    wanted = {**wish._asdict(), "delegate": said}
+    pixels = None if wish.pixels is None else wish.pixels.model_dump()
+    wanted = {**wish._asdict(), "delegate": said, "pixels": pixels}
     socket.send_fds(link, [json.dumps(wanted).encode()], [model])
 
 
@@ -77,11 +80,12 @@ def receive_wish(link: socket.socket) -> tuple[Wish, bytes]:
     delegate = wanted.pop("delegate")
     library = None if delegate["library"] is None else Path(delegate["library"])
     size = None if wanted["size"] is None else tuple(wanted["size"])
+    pixels = None if wanted["pixels"] is None else Pixels(**wanted["pixels"])
     with os.fdopen(model, "rb") as file:
         file.seek(0)
         content = file.read()
     config = DelegateConfig(delegate["name"], library, delegate["options"])
-    return Wish(**{**wanted, "size": size, "delegate": config}), content
+    return Wish(**{**wanted, "size": size, "pixels": pixels, "delegate": config}), content
 
 
 def send_specs(
