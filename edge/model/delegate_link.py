@@ -92,7 +92,7 @@ def send_specs(
     link: socket.socket, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], memory: int
 ) -> None:
     """Tell that the model is loaded, what it takes and gives, and where."""
-    said = {"inputs": [_plain(spec) for spec in inputs], "outputs": [_plain(spec) for spec in outputs]}
+    said = {"inputs": [plain(spec) for spec in inputs], "outputs": [plain(spec) for spec in outputs]}
     socket.send_fds(link, [json.dumps(said).encode()], [memory])
 
 
@@ -107,7 +107,8 @@ def trouble(sentence: str) -> bytes:
     return json.dumps({"trouble": sentence[: LONGEST_BYTES // 8]}).encode()
 
 
-def _plain(spec: TensorSpec) -> dict[str, Any]:
+def plain(spec: TensorSpec) -> dict[str, Any]:
+    """A tensor's description as JSON; `read_specs` reads it."""
     return {**spec._asdict(), "dtype": spec.dtype.name}
 
 
