@@ -10,6 +10,7 @@ from edge.model.bundle import Bundle
 from edge.model.classifier import real
 from edge.model.head import Head, Scores
 from edge.model.interpreter import TensorSpec
+from edge.model.layouts.detector import Foreign
 from edge.model.nms import BOX, SCORE, Rows, suppress
 from edge.model.tables.detection import DetectionHead
 from edge.model.taps import Outputs
@@ -72,7 +73,11 @@ def open_head(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
     """The head of a detection bundle on a model with these outputs. Raises `BundleError`."""
     table = bundle.manifest.detection
     assert table is not None  # noqa: S101 - the manifest has the table of its task
-    head = AnchorFree(table, bundle.manifest.seen.width, outputs, str(bundle.model_path))
+    head = (
+        AnchorFree(table, bundle.manifest.seen.width, outputs, str(bundle.model_path))
+        if table.outputs is None
+        else Foreign(table, bundle, outputs)
+    )
     return Head(head.score, lambda scores, seen: to_frame(scores, seen, table.labels, table.max_iou))
 
 

@@ -4,8 +4,10 @@ The layout is that of TFLite's metadata_schema.fbs: a flatbuffer inside the mode
 is appended to it.
 """
 
+import ast
+import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 from edge.errors import BundleError
@@ -37,7 +39,7 @@ class Metadata:
     """What was found; all of it may be empty.
 
     `mean` and `std` are in pixels, one for all channels or one for each: the model takes (pixel - mean) / std.
-    `labels` are the lines of `labels_file`.
+    `labels` are the lines of `labels_file`, or what it says under `names`.
     """
 
     title: str = ""
@@ -91,13 +93,30 @@ def _normalisation(taken: Table) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _labelled(found: Metadata, named: list[str], files: dict[str, bytes]) -> Metadata:
-    """With the labels of the first file that is there: one that the metadata names, else the only text file."""
-    texts = [name for name in files if name.lower().endswith(".txt")]
+    """With the labels of the first file that is there: one that the metadata names, else the only one."""
+    texts = [name for name in files if name.lower().endswith((".txt", ".json"))]
     for name in named or (texts if len(texts) == 1 else []):
         if name in files:
-            lines = files[name].decode(errors="replace").splitlines()
-            return Metadata(found.title, found.mean, found.std, tuple(lines), name)
+            content = files[name].decode(errors="replace")
+            return replace(found, labels=_names(content) or tuple(content.splitlines()), labels_file=name)
     return found
+
+
+def _names(content: str) -> tuple[str, ...]:
+    """The labels in what Ultralytics appends: `names`, by number, in JSON or as Python writes a dictionary."""
+    if not content.lstrip().startswith("{"):
+        return ()
+    try:
+        said = json.loads(content)
+    except ValueError:
+        try:
+            said = ast.literal_eval(content)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return ()
+    names = said.get("names") if isinstance(said, dict) else None
+    if isinstance(names, dict) and all(str(key).isdecimal() for key in names):
+        return tuple(str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0])))
+    return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
 def _appended(content: bytes) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from edge.model.bundle import Bundle
 from edge.model.classifier import real
 from edge.model.head import Head, Scores
 from edge.model.interpreter import TensorSpec
+from edge.model.layouts.segmenter import Foreign
 from edge.model.tables import MANIFEST
 from edge.model.taps import Outputs
 from edge.preprocess.tensor import Prepared
@@ -55,5 +56,8 @@ def open_head(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
         )
     if len(outputs) != 1:
         raise BundleError(f"{bundle.model_path}: has {len(outputs)} outputs; a segmentation has one")
+    if table.outputs is not None:
+        foreign = Foreign(table, outputs[0], str(bundle.model_path))
+        return Head(foreign.score, foreign.decode)
     head = Segmenter(tuple(table.labels), outputs[0], str(bundle.model_path))
     return Head(head.score, head.decode)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from edge.model.layouts.tables import Activation
+from edge.model.tables.outputs import Activation
 
 Floats = npt.NDArray[np.float32]
 STEEPEST = 80.0

@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from edge.model.layouts.tables import Grid
+from edge.model.tables.outputs import Grid
 
 Anchors = npt.NDArray[np.float32]
 """N×4: x and y of the middle, width, height; as fractions of the tensor."""

@@ -15,11 +15,11 @@ from edge.model.classifier import real
 from edge.model.interpreter import TensorSpec
 from edge.model.layouts.activations import activated
 from edge.model.layouts.anchors import Anchors
-from edge.model.layouts.tables import BoxLayout, PostProcessed, Ssd, Yolo5, Yolo8, YoloEnd
+from edge.model.layouts.shapes import BOX, YOLO5_BOX
+from edge.model.tables.outputs import BoxLayout, PostProcessed, Ssd, Yolo5, Yolo8, YoloEnd
 
 Floats = npt.NDArray[np.float32]
 Outputs = Sequence[npt.NDArray[np.generic]]
-YOLO5_BOX, BOX = 5, 4
 
 
 class Candidates(NamedTuple):

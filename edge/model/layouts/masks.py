@@ -10,7 +10,7 @@ from edge.errors import InferenceError
 from edge.model.classifier import real
 from edge.model.interpreter import TensorSpec
 from edge.model.layouts.activations import activated
-from edge.model.layouts.tables import ClassMap, ClassScores, MaskLayout, OneMask
+from edge.model.tables.outputs import ClassMap, ClassScores, MaskLayout, OneMask
 
 Floats = npt.NDArray[np.float32]
 

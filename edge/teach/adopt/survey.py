@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BundleError
-from edge.model.adopt.trying import Try, sent
 from edge.model.arrays import unpack
 from edge.model.delegate_link import read_specs
 from edge.model.interpreter import TensorSpec
 from edge.model.pixels import Pixels
 from edge.model.verify import in_a_child
+from edge.teach.adopt.trying import Try, sent
 
 Floats = npt.NDArray[np.float32]
 
@@ -75,7 +75,7 @@ def survey(content: bytes, path: Path, pixels: Pixels | None) -> Survey:
     Raises `BundleError` where it is no model for us, crashes, or takes too long.
     """
     said, _, values = in_a_child(
-        "edge.model.adopt.trying", sent(Try(str(path), pixels), content), path
+        "edge.teach.adopt.trying", sent(Try(str(path), pixels), content), path
     ).partition(b"\n")
     answer = json.loads(said)
     if "trouble" in answer:

@@ -1,4 +1,4 @@
-"""Tables of the manifest that say how a model's outputs are to be read.
+"""Tables of the manifest that say how the outputs of a model are to be read that others have trained.
 
 `output`, `boxes`, `scores` and so on are numbers of outputs, counted from 0 in the order of the model.
 """
@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from edge.model.tables import FileName, Positive
 from edge.table import Table
 
 OutputNumber = Annotated[int, Field(ge=0, lt=16)]
 Activation = Literal["none", "sigmoid", "softmax"]
 Coordinates = Literal["fraction", "pixels"]
-Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class PostProcessed(Table):
@@ -39,9 +39,9 @@ class Ssd(Table):
     boxes: OutputNumber = Field(0, description="1×N×4 or more: the first four are the box.")
     scores: OutputNumber = Field(1, description="1×N×labels.")
     grids: list[Grid] = Field([], max_length=16, description="Where the anchors are …")
-    anchors: str | None = Field(None, description="… or the file that has them.")
+    anchors: FileName | None = Field(None, description="… or the file that has them.")
     order: Literal["yxhw", "xywh"] = Field("yxhw", description="What the four numbers are.")
-    scale: list[Factor] = Field(
+    scale: list[Positive] = Field(
         [10.0, 10.0, 5.0, 5.0],
         min_length=4,
         max_length=4,
