@@ -1,34 +1,64 @@
 """`edge import`: a model that somebody else trained becomes a bundle."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from click import Choice
 
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge.model.layouts.anchors import Anchors
     from edge.model.pixels import Pixels
-    from edge.model.tables.outputs import Activation
-    from edge.teach.adopt.wishes import Fit, Task
     from edge.types import Image
 
 BUNDLES = Path("bundles")
 """Where it goes, unless `--out` says otherwise."""
 LONGEST_NAME = 64
-TASKS = ("classification", "detection", "segmentation")
-LAYOUTS = ("tflite", "ssd", "yolov5", "yolov8", "yolo_end", "class_map", "class_scores", "mask")
-ACTIVATIONS = ("none", "sigmoid", "softmax")
-FITS = ("stretch", "letterbox")
+
+
+class Task(StrEnum):
+    """What models of others can do here."""
+
+    CLASSIFICATION = "classification"
+    DETECTION = "detection"
+    SEGMENTATION = "segmentation"
+
+
+class Layout(StrEnum):
+    """The first five are of boxes, the last three of masks."""
+
+    TFLITE = "tflite"
+    SSD = "ssd"
+    YOLO_V5 = "yolov5"
+    YOLO_V8 = "yolov8"
+    YOLO_END = "yolo_end"
+    CLASS_MAP = "class_map"
+    CLASS_SCORES = "class_scores"
+    MASK = "mask"
+
+
+class Activation(StrEnum):
+    """From scores to probabilities."""
+
+    NONE = "none"
+    SIGMOID = "sigmoid"
+    SOFTMAX = "softmax"
+
+
+class Fit(StrEnum):
+    """How a picture fills the input."""
+
+    STRETCH = "stretch"
+    LETTERBOX = "letterbox"
 
 
 def import_(
     model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="The model.")],
     *,
-    task: Annotated[str, typer.Option(click_type=Choice(TASKS), help="What the model answers.")],
+    task: Annotated[Task, typer.Option(help="What the model answers.")],
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A label a line. Default: those inside the model.")
     ] = None,
@@ -40,14 +70,10 @@ def import_(
         Path | None, typer.Option(metavar="DIR", help="Folder of the bundle. Default: bundles/NAME.")
     ] = None,
     layout: Annotated[
-        str | None,
-        typer.Option(click_type=Choice(LAYOUTS), help="How it says that. Default: told from its outputs."),
+        Layout | None, typer.Option(help="How it says that. Default: told from its outputs.")
     ] = None,
     activation: Annotated[
-        str | None,
-        typer.Option(
-            click_type=Choice(ACTIVATIONS), help="From scores to probabilities. Default: told from them."
-        ),
+        Activation | None, typer.Option(help="From scores to probabilities. Default: told from them.")
     ] = None,
     mean: Annotated[
         list[float] | None,
@@ -56,8 +82,7 @@ def import_(
     std: Annotated[list[float] | None, typer.Option(metavar="LEVELS", help="See --mean.")] = None,
     bgr: Annotated[bool, typer.Option("--bgr", help="The model takes blue first.")] = False,
     fit: Annotated[
-        str | None,
-        typer.Option(click_type=Choice(FITS), help="How pictures fill it. Default: as usual for the layout."),
+        Fit | None, typer.Option(help="How pictures fill it. Default: as usual for the layout.")
     ] = None,
     anchors: Annotated[
         Path | None,
@@ -85,14 +110,19 @@ def import_(
     folder = out if out is not None else BUNDLES / called
     if folder.exists():
         raise ConfigError(f"{folder}: exists already; choose another folder with --out, or another --name")
+    hints = Hints(
+        None if layout is None else layout.value,
+        None if activation is None else activation.value,
+        None if anchors is None else _anchors(anchors),
+    )
     wishes = Wishes(
-        cast("Task", task),
+        task.value,
         called,
         _labels(labels, label or []),
-        Hints(layout, cast("Activation | None", activation), None if anchors is None else _anchors(anchors)),
+        hints,
         _pixels(mean or [], std or [], bgr=bgr),
         bgr,
-        cast("Fit | None", fit),
+        None if fit is None else fit.value,
         min_score,
         _pictures(golden or []),
     )

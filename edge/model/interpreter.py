@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edge.errors import BundleError, DeviceError, InferenceError
 from edge.model.delegates import CPU, DELEGATES, DelegateConfig
-from edge.model.pixels import Pixels, as_numbers
+from edge.model.pixels import LEVELS, Pixels, as_numbers
 from edge.model.runtime import RUNTIME_ERRORS, Size
 from edge.types import Tensor
 
@@ -111,13 +111,17 @@ class Interpreter:
 
     def _looked_up(self, tensor: Tensor, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
         picture = np.ascontiguousarray(tensor[0, ..., ::-1]) if self._bgr else tensor[0]
-        # Of an int8 picture, OpenCV counts from -128: the table's first row is that of a black pixel.
-        return np.asarray(cv2.LUT(picture, table))[np.newaxis]
+        return np.asarray(cv2.LUT(picture.view(np.uint8), table))[np.newaxis]
 
 
 def _table(pixels: Pixels, taken: TensorSpec) -> npt.NDArray[Any]:
-    """For each level of a pixel, the number that the model takes for it; 1×256×3."""
-    return as_numbers(pixels.real(), taken.dtype, taken.scale, taken.zero_point)[np.newaxis]
+    """For each number of a tensor, seen as uint8, the one that the model takes for it; 1×256×3.
+
+    OpenCV 4 counts the rows of a table for int8 from -128, and OpenCV 5 from 0: with uint8 they agree.
+    """
+    by_level = as_numbers(pixels.real(), taken.dtype, taken.scale, taken.zero_point)
+    table: npt.NDArray[Any] = by_level[np.arange(LEVELS) ^ 128]
+    return table[np.newaxis]
 
 
 def _specs(
@@ -176,6 +180,8 @@ def _why_not(delegate: DelegateConfig, err: BaseException) -> str:
 def _refusal(sentence: str) -> str:
     if "Select TensorFlow op" in sentence or "Flex" in sentence:
         return f"needs TensorFlow's own operations; convert the model with TFLite's alone ({sentence})"
+    if "edgetpu-custom-op" in sentence:
+        return "is compiled for the Edge TPU, which has to be there; use the model that it was compiled from"
     if "custom op" in sentence:
         return f"needs an operation that this TFLite runtime lacks ({sentence})"
     return f"is not a model that can be loaded; copy or build it again ({sentence})"

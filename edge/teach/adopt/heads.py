@@ -52,7 +52,7 @@ def _detector(survey: Survey, labels: tuple[str, ...], wishes: Wishes, path: str
     head = DetectionHead(labels=list(labels), outputs=layout, min_score=wishes.min_score)
     match layout:
         case Ssd():
-            grids = ", ".join(f"{grid.anchors} each {grid.stride_px} px" for grid in layout.grids)
+            grids = ", ".join(f"{grid.anchors} every {grid.stride_px} px" for grid in layout.grids)
             words = f"ssd, anchors {grids or 'as given'}, boxes {layout.order} {layout.sizes}, {layout.activation}"
             return Chosen(head, words, "letterbox" if layout.grids else "stretch", anchors)
         case Yolo5() | Yolo8() | YoloEnd():
