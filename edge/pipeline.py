@@ -268,7 +268,9 @@ def unseen(frame: Frame | Miss) -> Frame | Miss:
 
 def _view(pyramid: Pyramid, check: Check) -> Prepared | InferenceError:
     try:
-        return prepare(pyramid, check.model.spec, check.config.roi, check.config.polygon)
+        return prepare(
+            pyramid, check.model.spec, check.config.roi, check.config.polygon, check.config.enhance
+        )
     except InferenceError as err:
         return err
 

@@ -52,8 +52,10 @@ def teach(
     wishes.check()
     paths = without(good, drop)
     with Shelf(shelf) as held:
-        width, height = _frame_size(paths, wishes.roi)
-        specs = [input_spec(width, height, contrast, wishes.roi, wishes.tiles) for contrast in CONTRASTS]
+        size_px = _frame_size(paths, wishes.roi)
+        specs = [
+            input_spec(size_px, contrast, wishes.roi, wishes.tiles, wishes.enhance) for contrast in CONTRASTS
+        ]
         eyes = [Eye.of(path, spec, processors()) for path in _backbones(wishes) for spec in specs]
         gathered = Gatherer(eyes, wishes.roi, wishes.seed).gather(paths, bad, wishes.tiles, progress)
         choice = choose(gathered, eyes, wishes, progress)
