@@ -55,13 +55,19 @@ def evaluate(
         Path | None, typer.Option(metavar="DIR", help="A folder of pictures for each class of parts.")
     ] = None,
     *,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="The same under light, blur, noise, dirt and more; with a plot.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Where --robust draws its plot.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Evaluate a bundle against labels.
 
     With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too. With --classes:
-    balanced accuracy, recall of each class, and what was called what.
+    balanced accuracy, recall of each class, and what was called what. With --robust: what disturbed pictures do to
+    the first of these, and what the quality gate catches of them.
     """
+    from edge.cli import robustness
     from edge.cli.class_evaluation import lines
 
     if knows_classes(bundle):
@@ -70,16 +76,22 @@ def evaluate(
                 f"{bundle}: tells classes apart; evaluate it with --classes DIR, a folder of pictures for each"
                 " class, and without --good, --bad and --masks"
             )
-        figures = class_figures(bundle, classes)
-        told = lines(figures)
+        if robust:
+            figures, told = robustness.of_classes(bundle, classes, plot)
+        else:
+            figures = class_figures(bundle, classes)
+            told = lines(figures)
     else:
         if classes is not None or good is None or bad is None:
             raise ConfigError(
                 f"{bundle}: tells good parts from bad ones; evaluate it with --good DIR and --bad DIR, and"
                 " without --classes"
             )
-        figures = anomaly_figures(bundle, good, bad, masks)
-        told = [f"{key:>16}  {figure}" for key, figure in figures.items()]
+        if robust:
+            figures, told = robustness.of_parts(bundle, good, bad, plot)
+        else:
+            figures = anomaly_figures(bundle, good, bad, masks)
+            told = [f"{key:>16}  {figure}" for key, figure in figures.items()]
     typer.echo(json.dumps(figures) if as_json else "\n".join(told))
 
 
@@ -149,13 +161,13 @@ def open_bundle(folder: Path) -> "Check":
     """
     from edge.config import Check as CheckConfig
     from edge.model.bundle import load
-    from edge.model.runner import open_model
+    from edge.model.runner import open_any
     from edge.model.verify import verify
     from edge.pipeline import Check
 
     bundle = load(folder)
     verify(bundle)
-    return Check(CheckConfig(name="check", bundle=folder), open_model(bundle))
+    return Check(CheckConfig(name="check", bundle=folder), open_any(bundle))
 
 
 def inspections(check: "Check", paths: list[Path]) -> Iterator[tuple[Path, "Inspection"]]:

@@ -1,12 +1,14 @@
-"""`edge eval --robust`: what disturbed pictures do to a bundle's figures, and what the quality gate catches of them."""
+"""`edge eval --robust`: what disturbed pictures do to a bundle's figures, and what the quality gate catches."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from edge.cli.bundles import classes_in, labels_of, open_bundle, pictures_in
 from edge.cli.class_evaluation import ClassEvaluation
 from edge.cli.evaluation import Evaluation
+from edge.cli.progress import bar
 from edge.config import Quality
 from edge.errors import CaptureError, ConfigError
 from edge.pipeline import Check, judge_frame, prepare_frame
@@ -31,9 +33,9 @@ class Labelled(NamedTuple):
 class Level:
     """What became of all pictures at one strength. Shares are 0…1; None where there is nothing to count.
 
-    `quality` is the model's figure over all of them, whether or not they are fit. `unfit` are those that the quality
-    gate catches. With it, `missed` are bad parts that pass, or parts that are taken for another class, and `alarms`
-    good ones that fail.
+    `quality` is the model's figure over all of them, whether or not they are fit. `unfit` are those that the
+    quality gate catches. With it, `missed` are bad parts that pass, or parts that are taken for another class, and
+    `alarms` good ones that fail.
     """
 
     strength: float
@@ -147,6 +149,37 @@ class Classes:
         return Level(strength, self._counted.figures()["balanced_accuracy"], unfit, round(missed, DIGITS))
 
 
+def of_parts(bundle: Path, good: Path, bad: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
+    """Of a bundle that tells good parts from bad ones: the figures, and lines. Raises `EdgeError`."""
+    folders = {GOOD: pictures_in(good), BAD: pictures_in(bad)}
+    return _told(open_bundle(bundle), folders, GoodOrBad, plot)
+
+
+def of_classes(bundle: Path, classes: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
+    """Of a bundle that tells classes apart. Raises `EdgeError`."""
+    folders = classes_in(classes)
+    labels = labels_of(bundle)
+    return _told(open_bundle(bundle), folders, lambda: Classes(labels, list(folders), classes), plot)
+
+
+def _told(
+    check: Check,
+    folders: Mapping[str, Sequence[Path]],
+    tally: Callable[[], "GoodOrBad | Classes"],
+    plot: Path | None,
+) -> tuple[dict[str, Any], list[str]]:
+    pictures = [Labelled(path, label) for label, paths in folders.items() for path in paths]
+    with bar() as progress:
+        found = sweep(check, pictures, tally, progress)
+    told = list(found.lines())
+    if plot is not None:
+        from edge.cli.robustness_plot import save_plot
+
+        save_plot(found, plot)
+        told.append(f"\nplot {plot}")
+    return found.to_json(), told
+
+
 @dataclass(eq=False)
 class _Count:
     """One strength of one disturbance."""
@@ -183,9 +216,7 @@ def sweep(
             examples.setdefault(one.name, disturbed)
     progress("disturbing pictures", len(pictures), len(pictures))
     first = tally()
-    curves = tuple(
-        Curve(one, _levels(one, counts, untouched), examples[one.name]) for one in disturbances
-    )
+    curves = tuple(Curve(one, _levels(one, counts, untouched), examples[one.name]) for one in disturbances)
     identity = check.model.identity
     model = "the model" if identity is None else f"{identity.name}, version {identity.version}"
     return Robustness(model, len(pictures), first.QUALITY, first.MISSED, curves)

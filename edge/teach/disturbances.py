@@ -1,7 +1,7 @@
 """What can go wrong between a part and its picture: light, focus, place, something in the way, dirt on the lens.
 
-Each disturbance has a strength with a unit; lengths are shares of the shorter side of the area that is looked at, so
-that they mean the same on every camera. Equal random numbers disturb a picture equally.
+Each disturbance has a strength with a unit; lengths are shares of the shorter side of the area that is looked at,
+so that they mean the same on every camera. The same picture is always disturbed in the same way.
 """
 
 from collections.abc import Callable
@@ -77,13 +77,16 @@ def _noisy(scene: Scene, levels: float) -> Image:
 def _shifted(scene: Scene, percent: float) -> Image:
     towards = scene.rng.uniform(0, 2 * np.pi)
     length = percent / 100 * scene.side_px
-    return _moved(scene.picture, np.array([[1, 0, length * np.cos(towards)], [0, 1, length * np.sin(towards)]]))
+    return _moved(
+        scene.picture,
+        np.array([[1, 0, length * np.cos(towards)], [0, 1, length * np.sin(towards)]], np.float64),
+    )
 
 
 def _rotated(scene: Scene, degrees: float) -> Image:
     middle = (scene.area.x_min + scene.area.x_max - 1) / 2, (scene.area.y_min + scene.area.y_max - 1) / 2
     turned = degrees if scene.rng.random() < 0.5 else -degrees  # noqa: PLR2004 - heads or tails
-    return _moved(scene.picture, cv2.getRotationMatrix2D(middle, turned, 1.0))
+    return _moved(scene.picture, np.asarray(cv2.getRotationMatrix2D(middle, turned, 1.0), np.float64))
 
 
 def _moved(picture: Image, matrix: npt.NDArray[np.float64]) -> Image:
@@ -94,7 +97,7 @@ def _moved(picture: Image, matrix: npt.NDArray[np.float64]) -> Image:
 
 
 def _covered(scene: Scene, percent: float) -> Image:
-    """A bar across, of that share of the area, from one side as far as it goes."""
+    """Something dark before it."""
     return _laid_on(scene, np.sqrt(percent / 100), lambda height, width: np.full((height, width, 3), COVER))
 
 
@@ -122,7 +125,7 @@ def _laid_on(scene: Scene, share: float, draw: Callable[[int, int], npt.NDArray[
 def _compressed(scene: Scene, quality: float) -> Image:
     bgr = scene.picture[:, :, ::-1]
     content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
-    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR)[:, :, ::-1], np.uint8)
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)[:, :, ::-1].copy()
 
 
 def _dirty(scene: Scene, percent: float) -> Image:
@@ -138,7 +141,8 @@ def _dirty(scene: Scene, percent: float) -> Image:
         away = np.hypot(x - at_x, y - at_y) / radius
         light *= 1 - np.float32(percent / 100) / (1 + np.exp(8 * (away - 1)))
     shade = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)[..., np.newaxis]
-    return np.rint(scene.picture * shade).astype(np.uint8)
+    shaded: Image = np.rint(scene.picture * shade).astype(np.uint8)
+    return shaded
 
 
 DISTURBANCES = (
