@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from edge.cli.bundles import classes_in, labels_of, open_bundle, pictures_in
 from edge.cli.class_evaluation import ClassEvaluation
@@ -11,6 +11,7 @@ from edge.cli.evaluation import Evaluation
 from edge.cli.progress import bar
 from edge.config import Quality
 from edge.errors import CaptureError, ConfigError
+from edge.judge.classification import UNKNOWN
 from edge.pipeline import Check, judge_frame, prepare_frame
 from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
@@ -19,6 +20,7 @@ from edge.teach.disturbances import DISTURBANCES, Disturbance
 from edge.types import Box, Frame, Image, Inspection, Verdict
 
 BAD, GOOD = "bad", "good"
+CAUGHT = "caught by the quality gate"
 DIGITS = 4
 
 
@@ -29,20 +31,28 @@ class Labelled(NamedTuple):
     label: str
 
 
+class Named(NamedTuple):
+    """What the figures of a level are called."""
+
+    quality: str
+    missed: str
+    stopped: str
+
+
 @dataclass(frozen=True)
 class Level:
-    """What became of all pictures at one strength. Shares are 0…1; None where there is nothing to count.
+    """What became of all pictures at one strength. Shares are 0…1.
 
-    `quality` is the model's figure over all of them, whether or not they are fit. `unfit` are those that the
-    quality gate catches. With it, `missed` are bad parts that pass, or parts that are taken for another class, and
-    `alarms` good ones that fail.
+    `quality` is the model's figure over all of them, whether or not they are fit; None where it has none. `unfit`
+    are those that the quality gate catches. With it, `missed` are bad parts that pass, or parts that are taken for
+    another class, and `stopped` good ones that do not pass, or parts that have no class.
     """
 
     strength: float
     quality: float | None
     unfit: float
     missed: float
-    alarms: float | None = None
+    stopped: float
 
 
 @dataclass(frozen=True)
@@ -57,12 +67,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Robustness:
-    """A bundle's figures against every disturbance. `quality` and `missed` say what these are called."""
+    """A bundle's figures against every disturbance. `named` says what quality, missed and stopped are called."""
 
     model: str
     pictures: int
-    quality: str
-    missed: str
+    named: Named
     curves: tuple[Curve, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -70,8 +79,7 @@ class Robustness:
         return {
             "model": self.model,
             "pictures": self.pictures,
-            "quality": self.quality,
-            "missed": self.missed,
+            **self.named._asdict(),
             "disturbances": [
                 {
                     "name": curve.disturbance.name,
@@ -89,29 +97,16 @@ class Robustness:
             none = curve.disturbance.none
             told = [f"{level.strength:g}{'*' * (level.strength == none)}" for level in curve.levels]
             yield f"\n{f'{curve.disturbance.name}: {curve.disturbance.unit}':<44}{_row(told)}"
-            yield f"  {self.quality + ' of the model alone':<42}{_row(_digits(curve, 'quality', 3))}"
-            yield f"  {'caught by the quality gate':<42}{_row(_digits(curve, 'unfit'))}"
-            yield f"  {self.missed:<42}{_row(_digits(curve, 'missed'))}"
-            if curve.levels[0].alarms is not None:
-                yield f"  {'good parts that fail':<42}{_row(_digits(curve, 'alarms'))}"
-
-
-class Tally(Protocol):
-    """Counts what became of pictures; the verdicts are those with the gate, the scores those without."""
-
-    def add(self, picture: Labelled, part: Inspection) -> None:
-        """Count one."""
-        ...
-
-    def level(self, strength: float, unfit: float) -> Level:
-        """What it came to."""
-        ...
+            yield f"  {self.named.quality:<42}{_row(_digits(curve, 'quality', 3))}"
+            yield f"  {CAUGHT:<42}{_row(_digits(curve, 'unfit'))}"
+            yield f"  {self.named.missed:<42}{_row(_digits(curve, 'missed'))}"
+            yield f"  {self.named.stopped:<42}{_row(_digits(curve, 'stopped'))}"
 
 
 class GoodOrBad:
     """For a bundle that tells good parts from bad ones."""
 
-    QUALITY, MISSED = "AUROC", "bad parts that pass"
+    NAMED = Named("AUROC of the model alone", "bad parts that pass", "good parts that do not pass")
 
     def __init__(self) -> None:
         self._counted = Evaluation()
@@ -123,30 +118,36 @@ class GoodOrBad:
     def level(self, strength: float, unfit: float) -> Level:
         """What it came to."""
         found = self._counted.figures()
-        missed, alarms = found["escapes"] / found["bad"], found["overkill"] / found["good"]
-        return Level(strength, found["auroc"], unfit, round(missed, DIGITS), round(alarms, DIGITS))
+        missed = found["escapes"] / found["bad"]
+        stopped = (found["overkill"] + found["undecided_good"]) / found["good"]
+        return Level(strength, found["auroc"], unfit, round(missed, DIGITS), round(stopped, DIGITS))
 
 
 class Classes:
     """For a bundle that tells classes apart: what is named wrong is missed."""
 
-    QUALITY, MISSED = "balanced accuracy", "parts taken for another class"
+    NAMED = Named(
+        "balanced accuracy of the model alone", "parts taken for another class", "parts without a class"
+    )
 
     def __init__(self, labels: Sequence[str], classes: Sequence[str], folder: Path) -> None:
         """Raises `ConfigError`, as `ClassEvaluation`."""
         self._counted = ClassEvaluation(labels, classes, folder)
-        self._wrong: list[bool] = []
+        self._answers: list[str | None] = []
+        self._missed = 0
 
     def add(self, picture: Labelled, part: Inspection) -> None:
         """Count one."""
         self._counted.add(picture.label, picture.path, part)
-        undecided = part.decision.verdict in {Verdict.INCONCLUSIVE, Verdict.ERROR}
-        self._wrong.append(not undecided and part.decision.label != picture.label)
+        answer = None if undecided(part) else part.decision.label
+        self._answers.append(answer)
+        self._missed += answer not in {None, picture.label}
 
     def level(self, strength: float, unfit: float) -> Level:
         """What it came to."""
-        missed = sum(self._wrong) / len(self._wrong)
-        return Level(strength, self._counted.figures()["balanced_accuracy"], unfit, round(missed, DIGITS))
+        missed, stopped = (count / len(self._answers) for count in (self._missed, self._answers.count(None)))
+        quality = self._counted.figures()["balanced_accuracy"]
+        return Level(strength, quality, unfit, round(missed, DIGITS), round(stopped, DIGITS))
 
 
 def of_parts(bundle: Path, good: Path, bad: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
@@ -158,8 +159,11 @@ def of_parts(bundle: Path, good: Path, bad: Path, plot: Path | None) -> tuple[di
 def of_classes(bundle: Path, classes: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
     """Of a bundle that tells classes apart. Raises `EdgeError`."""
     folders = classes_in(classes)
-    labels = labels_of(bundle)
-    return _told(open_bundle(bundle), folders, lambda: Classes(labels, list(folders), classes), plot)
+    labels, check = labels_of(bundle), open_bundle(bundle)
+    # Any class may pass: what is left undecided is what no class was found for.
+    rules = check.config.rules.model_copy(update={"good_labels": [one for one in labels if one != UNKNOWN]})
+    check.config = check.config.model_copy(update={"rules": rules})
+    return _told(check, folders, lambda: Classes(labels, list(folders), classes), plot)
 
 
 def _told(
@@ -184,7 +188,7 @@ def _told(
 class _Count:
     """One strength of one disturbance."""
 
-    tally: Tally
+    tally: GoodOrBad | Classes
     unfit: int = 0
     pictures: int = 0
 
@@ -215,11 +219,10 @@ def sweep(
                 _judge(check, gate, disturbed, labelled, counts[one.name, strength])
             examples.setdefault(one.name, disturbed)
     progress("disturbing pictures", len(pictures), len(pictures))
-    first = tally()
     curves = tuple(Curve(one, _levels(one, counts, untouched), examples[one.name]) for one in disturbances)
     identity = check.model.identity
     model = "the model" if identity is None else f"{identity.name}, version {identity.version}"
-    return Robustness(model, len(pictures), first.QUALITY, first.MISSED, curves)
+    return Robustness(model, len(pictures), untouched.tally.NAMED, curves)
 
 
 def _levels(
@@ -246,6 +249,11 @@ def _judge(check: Check, gate: QualityGate, picture: Image, labelled: Labelled, 
 
 OPEN = QualityGate(QualityLimits(), Quality(enabled=False))
 """Lets everything through: what would the model say?"""
+
+
+def undecided(part: Inspection) -> bool:
+    """Whether a person has to look."""
+    return part.decision.verdict in {Verdict.INCONCLUSIVE, Verdict.ERROR}
 
 
 def _frame(picture: Image, path: Path) -> Frame:

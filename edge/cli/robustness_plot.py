@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from edge.cli.robustness import Curve, Level, Robustness
+from edge.cli.robustness import CAUGHT, Curve, Level, Robustness
 from edge.errors import ConfigError
 from edge.store.lettering import Colour, font, printable, shortened
 from edge.store.overlay import scaled
@@ -30,6 +30,7 @@ GRID: Colour = (222, 225, 230)
 # Okabe and Ito's colours, which colour-blind people tell apart; the shapes tell them apart in black and white.
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (213, 94, 0)
+GREEN: Colour = (0, 158, 115)
 SHADE: Colour = (206, 212, 220)
 
 
@@ -55,11 +56,12 @@ class Pen(NamedTuple):
         text = printable(text.replace("‰", "1/1000"))
         self.draw.text(self.at(*place), text, fill=ink, font=font(size_px * FINE), anchor=anchor)
 
-    def mark(self, x: float, y: float, ink: Colour, *, square: bool) -> None:
-        """A dot or a square."""
-        reach = 3.4 if square else 3.8
-        box = (*self.at(x - reach, y - reach), *self.at(x + reach, y + reach))
-        (self.draw.rectangle if square else self.draw.ellipse)(box, fill=ink)
+    def mark(self, x: float, y: float, ink: Colour, corners: int) -> None:
+        """A shape with so many corners; 0: a dot."""
+        if corners:
+            self.draw.regular_polygon((*self.at(x, y), 4.8 * FINE), corners, fill=ink)
+        else:
+            self.draw.ellipse((*self.at(x - 3.8, y - 3.8), *self.at(x + 3.8, y + 3.8)), fill=ink)
 
 
 def save_plot(found: Robustness, path: Path) -> None:
@@ -94,17 +96,18 @@ def plot(found: Robustness) -> Image:
 def _head(pen: Pen, found: Robustness) -> None:
     pen.words((0, 34), f"Robustness of {found.model}, {found.pictures} pictures", INK, 24, "ls")
     x = 0.0
-    for words, ink, square in (
-        (f"{found.quality} of the model alone", BLUE, False),
-        (found.missed, ORANGE, True),
+    for words, ink, corners in (
+        (found.named.quality, BLUE, 0),
+        (found.named.missed, ORANGE, 4),
+        (found.named.stopped, GREEN, 3),
     ):
         pen.line([(x, 60), (x + 30, 60)], ink, 2.5)
-        pen.mark(x + 15, 60, ink, square=square)
+        pen.mark(x + 15, 60, ink, corners)
         pen.words((x + 38, 60), words, INK, 15, "lm")
         x += 38 + font(15).getlength(words) + 34
     pen.draw.rectangle((*pen.at(x, 53), *pen.at(x + 26, 67)), fill=SHADE)
-    pen.words((x + 34, 60), "caught by the quality gate", INK, 15, "lm")
-    x += 34 + font(15).getlength("caught by the quality gate") + 34
+    pen.words((x + 34, 60), CAUGHT, INK, 15, "lm")
+    x += 34 + font(15).getlength(CAUGHT) + 34
     _dashes(pen, x, 50, 70)
     pen.words((x + 10, 60), "undisturbed", INK, 15, "lm")
 
@@ -125,13 +128,13 @@ def _panel(pen: Pen, curve: Curve) -> None:
         pen.words((x, bottom + 8), f"{level.strength:g}", PALE, 12, "ma")
         if level.strength == one.none:
             _dashes(pen, x, top, bottom)
-    for what, ink, square in (("missed", ORANGE, True), ("quality", BLUE, False)):
-        _series(pen, [getattr(level, what) for level in curve.levels], places, ink, square=square)
+    for what, ink, corners in (("stopped", GREEN, 3), ("missed", ORANGE, 4), ("quality", BLUE, 0)):
+        _series(pen, [getattr(level, what) for level in curve.levels], places, ink, corners)
 
 
 def _places(levels: Sequence[Level]) -> list[float]:
     left, _, right, _ = AXES
-    inset = 16
+    inset = 22
     return [
         left + inset + (right - left - 2 * inset) * number / max(1, len(levels) - 1)
         for number in range(len(levels))
@@ -153,13 +156,13 @@ def _caught(pen: Pen, levels: Sequence[Level], places: Sequence[float]) -> None:
 
 
 def _series(
-    pen: Pen, shares: Sequence[float | None], places: Sequence[float], ink: Colour, *, square: bool
+    pen: Pen, shares: Sequence[float | None], places: Sequence[float], ink: Colour, corners: int
 ) -> None:
     known = [(x, _height(share)) for x, share in zip(places, shares, strict=True) if share is not None]
     if len(known) > 1:
         pen.line(known, ink, 2.5)
     for x, y in known:
-        pen.mark(x, y, ink, square=square)
+        pen.mark(x, y, ink, corners)
 
 
 def _dashes(pen: Pen, x: float, top: float, bottom: float) -> None:

@@ -18,7 +18,7 @@ class Denoise(Table):
     levels: float = Field(
         12.0, ge=1, le=100, description="Differences that are noise, in grey levels; larger ones are edges."
     )
-    radius_px: float = Field(1.5, ge=0.5, le=5, description="How far it smooths, in pixels of the model.")
+    radius_px: float = Field(1.0, ge=0.5, le=5, description="How far it smooths, in pixels of the model.")
 
 
 class Brightness(Table):

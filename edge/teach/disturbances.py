@@ -139,7 +139,7 @@ def _dirty(scene: Scene, percent: float) -> Image:
         at_y = scene.rng.uniform(scene.area.y_min, scene.area.y_max)
         radius = scene.rng.uniform(*SPOT_RADIUS) * scene.side_px
         away = np.hypot(x - at_x, y - at_y) / radius
-        light *= 1 - np.float32(percent / 100) / (1 + np.exp(8 * (away - 1)))
+        light *= 1 - np.float32(percent / 100) / (1 + np.exp(8 * np.minimum(away - 1, 4)))
     shade = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)[..., np.newaxis]
     shaded: Image = np.rint(scene.picture * shade).astype(np.uint8)
     return shaded
