@@ -196,6 +196,30 @@ class Classification:
     scores: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """A measured value with its expanded uncertainty (k = 2), both in `unit`: mm, px, mm2, px2 or deg.
+
+    `value` is None where there was nothing to measure, and `reason` then says why. `points` on the edges that were
+    found, and the two `ends` of a length, are frame pixels (x, y) for a person to see what was measured.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    uncertainty: float = 0.0
+    points: tuple[tuple[float, float], ...] = ()
+    ends: tuple[tuple[float, float], ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured in a picture, in the order of the bundle's tools."""
+
+    found: tuple[Measurement, ...]
+
+
 Prediction = Anomaly | Classification
 """What a model says of a picture; read it with `match` and `assert_never`."""
 
