@@ -64,9 +64,7 @@ def _read_lesson(path: Path, label: int, spec: InputSpec) -> Lesson:
     classes = np.zeros((spec.height, spec.width), np.uint8)
     mask = read_mask(path)
     if mask is not None and label > 0:
-        shrunk = cv2.resize(
-            mask.astype(np.float32), (spec.width, spec.height), interpolation=cv2.INTER_AREA
-        )
+        shrunk = cv2.resize(mask.astype(np.float32), (spec.width, spec.height), interpolation=cv2.INTER_AREA)
         classes[shrunk > 0.5] = label  # noqa: PLR2004 - more than half of the pixel
     return Lesson(path, label, seen, classes)
 

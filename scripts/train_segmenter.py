@@ -35,7 +35,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="train_segmenter", description=str(__doc__))
-    parser.add_argument("pictures", type=Path, help="folder with LABEL/NAME.jpg, NAME_mask.png and split.json")
+    parser.add_argument(
+        "pictures", type=Path, help="folder with LABEL/NAME.jpg, NAME_mask.png and split.json"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the bundle goes")
     parser.add_argument("--good", default="free", metavar="LABEL", help="the label without a defect")
     parser.add_argument("--size", type=int, default=256, metavar="PIXELS", help="side of the model's input")

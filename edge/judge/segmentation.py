@@ -123,9 +123,7 @@ def _doubts(area: Area, rules: SegmentationRules) -> Iterator[str]:
     limits, found = _limits(area.label, rules), _in_unit(area.area_px, rules)
     passes = limits.max_area if limits.pass_area is None else limits.pass_area
     if passes < found <= limits.max_area:
-        yield (
-            f"{_said(area, rules)} lies between {passes:g} (pass_area) and {limits.max_area:g} (max_area)"
-        )
+        yield (f"{_said(area, rules)} lies between {passes:g} (pass_area) and {limits.max_area:g} (max_area)")
 
 
 def _possibly(areas: Sequence[Area], doubtful_px: float, rules: SegmentationRules) -> Iterator[str]:

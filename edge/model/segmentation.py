@@ -56,7 +56,8 @@ class Segmenter:
         """The share that a class has for each cell, of the winner's."""
         if self._quantized:
             # Differences are 0…255: as a byte they come out right although int8 wraps around.
-            return self._powers[np.subtract(highest, plane).view(np.uint8)]
+            found: Map = self._powers[np.subtract(highest, plane).view(np.uint8)]
+            return found
         with np.errstate(invalid="ignore"):  # infinite less infinite is no number, which the judge refuses
             shares: Map = np.exp(np.subtract(plane, highest, dtype=np.float32))
         return shares
