@@ -54,17 +54,28 @@ def evaluate(
     classes: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A folder of pictures for each class of parts.")
     ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Pictures, and beside each NAME.txt: what is where in it, as in YOLO."
+        ),
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Evaluate a bundle against labels.
 
     With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too. With --classes:
-    balanced accuracy, recall of each class, and what was called what.
+    balanced accuracy, recall of each class, and what was called what. With --boxes: mean average precision.
     """
     from edge.cli.class_evaluation import lines
 
-    if knows_classes(bundle):
+    if finds_things(bundle) or boxes is not None:
+        figures = box_figures(bundle, boxes, others=(good, bad, masks, classes))
+        from edge.cli.box_evaluation import lines as box_lines
+
+        told = list(box_lines(figures))
+    elif knows_classes(bundle):
         if good is not None or bad is not None or masks is not None or classes is None:
             raise ConfigError(
                 f"{bundle}: tells classes apart; evaluate it with --classes DIR, a folder of pictures for each"
@@ -107,6 +118,35 @@ def class_figures(bundle: Path, classes: Path) -> dict[str, Any]:
         for path, part in inspections(check, paths):
             evaluation.add(label, path, part)
     return evaluation.figures()
+
+
+def box_figures(bundle: Path, boxes: Path | None, others: Iterable[Path | None] = ()) -> dict[str, Any]:
+    """What a bundle that finds things is worth. Raises `EdgeError`."""
+    from edge.cli.box_evaluation import BoxEvaluation, marked, names
+    from edge.model.bundle import load
+
+    table = load(bundle).manifest.detection
+    if table is None:
+        raise ConfigError(f"{bundle}: finds no things; evaluate it without --boxes")
+    if boxes is None or any(other is not None for other in others):
+        raise ConfigError(
+            f"{bundle}: finds things; evaluate it with --boxes DIR, pictures and beside each NAME.txt with what is"
+            " in it, and without --good, --bad, --masks and --classes"
+        )
+    paths = pictures_in(boxes)
+    numbered = names(boxes, table.labels)
+    things = [marked(path, numbered) for path in paths]
+    evaluation = BoxEvaluation(table.labels)
+    for (path, part), there in zip(inspections(open_bundle(bundle), paths), things, strict=True):
+        evaluation.add(path, part, there)
+    return evaluation.figures()
+
+
+def finds_things(shelf: Path) -> bool:
+    """Whether a bundle, or the active one of a shelf, finds things. Raises `BundleError` where none is."""
+    from edge.model.bundle import load
+
+    return load(shelf).manifest.detection is not None
 
 
 def knows_classes(shelf: Path) -> bool:

@@ -1,7 +1,7 @@
 """The frozen trunk as the int8 graph that runs on a line: a tenth of the time of the network it is made from.
 
-So nothing needs to be kept: every picture is changed anew before it is looked at, and a head learns from exactly the
-features that it will get.
+So nothing needs to be kept: every picture is changed anew before it is looked at, and a head learns from exactly
+the features that it will get.
 """
 
 from collections.abc import Sequence
