@@ -246,8 +246,8 @@ class Segmentation:
 class Measurement:
     """A measured value with its expanded uncertainty (k = 2), both in `unit`: mm, px, mm2, px2 or deg.
 
-    `value` is None where there was nothing to measure, and `reason` then says why. `points` are frame pixels
-    (x, y) for a person to see what was measured: the ends of a distance, or points on an outline.
+    `value` is None where there was nothing to measure, and `reason` then says why. `points` on the edges that were
+    found, and the two `ends` of a length, are frame pixels (x, y) for a person to see what was measured.
     """
 
     name: str
@@ -255,6 +255,7 @@ class Measurement:
     unit: str
     uncertainty: float = 0.0
     points: tuple[tuple[float, float], ...] = ()
+    ends: tuple[tuple[float, float], ...] = ()
     reason: str | None = None
 
 
@@ -285,12 +286,21 @@ Prediction = Anomaly | Classification | Detections | Segmentation | Measurements
 """What a model or a measuring tool says of a picture; read it with `match` and `assert_never`."""
 
 
+class Area(NamedTuple):
+    """How much of what counts in a picture has a label: square frame pixels, and mm² where their size is known."""
+
+    label: str
+    area_px: float
+    area_mm2: float | None = None
+
+
 @dataclass(frozen=True)
 class Decision:
     """A verdict, its reasons as sentences for a person, and what they rest on.
 
-    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit) or the
-    probability of the winning label. None where nothing was compared.
+    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit), the probability
+    of the winning label, or the largest share of the picture that has one label (0…1; then `label` is that one, and
+    `areas` has them all). None where nothing was compared.
     """
 
     verdict: Verdict
@@ -298,6 +308,7 @@ class Decision:
     score: float | None = None
     label: str | None = None
     regions: tuple[Region, ...] = ()
+    areas: tuple[Area, ...] = ()
 
 
 @dataclass(frozen=True)

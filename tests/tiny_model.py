@@ -118,6 +118,18 @@ def classifier(labels: int = 3, size: int = 8, output: str = "int8", *, input_ki
     return graph.content([picture], [scores])
 
 
+def segmenter(size: int = 32, stride: int = 4, output: str = "int8") -> bytes:
+    """Numbers for red, green and blue in each square of pixels: its mean colour."""
+    graph = Graph()
+    picture = graph.tensor((1, size, size, 3), "int8", 1 / 128, -1)
+    colours = graph.means(picture, size, stride)
+    if output == "float32":
+        real = graph.tensor((1, size // stride, size // stride, 3), "float32")
+        graph.operator(tfl.BuiltinOperator.DEQUANTIZE, [colours], [real])
+        colours = real
+    return graph.content([picture], [colours])
+
+
 def backbone(size: int = 32, unfit_scale: float | None = None) -> bytes:
     """Features at strides 8 and 16: the mean colour of each square of pixels."""
     graph = Graph()
