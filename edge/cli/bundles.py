@@ -182,7 +182,7 @@ def box_figures(bundle: Path, boxes: Path | None, others: Iterable[object] = ())
     if boxes is None or any(other is not None for other in others):
         raise ConfigError(
             f"{bundle}: finds things; evaluate it with --boxes DIR, pictures and beside each NAME.txt with what is"
-            " in it, and without --good, --bad, --masks and --classes"
+            " in it, and with no other option but --json"
         )
     paths = pictures_in(boxes)
     numbered = names(boxes, table.labels)
