@@ -19,7 +19,7 @@ from edge.preprocess.tensor import InputSpec, prepare
 Pixels = NDArray[np.uint8]
 
 IN_MASK = 127
-"""A mask's pixel counts where it is brighter: the masks of magnetic tile came through JPEG, and have grey edges."""
+"""A mask's pixel counts where it is brighter: those of magnetic tile came through JPEG and have grey edges."""
 SMALLEST_CROP = 0.75
 LOUDEST_NOISE = 6.0
 """Standard deviation in grey levels."""
@@ -28,7 +28,7 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """A picture as the model sees it, height×width×3, and the class of each of its pixels as an index; 0 is good."""
+    """A picture as the model sees it, height×width×3, and the class of each pixel by number; 0 is good."""
 
     path: Path
     label: int
@@ -39,8 +39,8 @@ class Lesson:
 def read_split(folder: Path, good: str) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
     """The pictures of each part of FOLDER/split.json, and the labels: `good`, then the other folders by name.
 
-    Raises `TrainingError` where there is no split: near duplicates on both sides of a random one would be scored as
-    if they were unseen.
+    Raises `TrainingError` where there is no split: near duplicates on both sides of a random one would be scored
+    as if they were unseen.
     """
     path = folder / "split.json"
     if not path.is_file():
@@ -64,10 +64,8 @@ def _read_lesson(path: Path, label: int, spec: InputSpec) -> Lesson:
     classes = np.zeros((spec.height, spec.width), np.uint8)
     mask = read_mask(path)
     if mask is not None and label > 0:
-        shrunk = cv2.resize(
-            mask.astype(np.float32), (spec.width, spec.height), interpolation=cv2.INTER_AREA
-        )
-        classes[shrunk > 0.5] = label  # noqa: PLR2004 - more than half of the pixel
+        shrunk = cv2.resize(mask.astype(np.float32), (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+        classes[shrunk > 0.5] = label
     return Lesson(path, label, seen, classes)
 
 

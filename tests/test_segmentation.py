@@ -73,7 +73,9 @@ def seen(model_bundle: Path, picture: Image) -> Segmentation:
     return prediction
 
 
-def halves(left: tuple[int, int, int], right: tuple[int, int, int], rows: int = 32, columns: int = 32) -> Image:
+def halves(
+    left: tuple[int, int, int], right: tuple[int, int, int], rows: int = 32, columns: int = 32
+) -> Image:
     picture = np.full((rows, columns, 3), left, np.uint8)
     picture[:, columns // 2 :] = right
     return picture

@@ -123,9 +123,7 @@ def _doubts(area: Area, rules: SegmentationRules) -> Iterator[str]:
     limits, found = _limits(area.label, rules), _in_unit(area.area_px, rules)
     passes = limits.max_area if limits.pass_area is None else limits.pass_area
     if passes < found <= limits.max_area:
-        yield (
-            f"{_said(area, rules)} lies between {passes:g} (pass_area) and {limits.max_area:g} (max_area)"
-        )
+        yield (f"{_said(area, rules)} lies between {passes:g} (pass_area) and {limits.max_area:g} (max_area)")
 
 
 def _possibly(areas: Sequence[Area], doubtful_px: float, rules: SegmentationRules) -> Iterator[str]:
@@ -155,7 +153,7 @@ def _said(area: Area, rules: SegmentationRules) -> str:
 
 
 def _without_specks(classes: Classes, fewest_cells: float) -> Classes:
-    """The classes without areas of fewer than so many cells; what touches at a corner, of any label, is one area."""
+    """The classes without areas of fewer than so many cells; what touches, of any label, is one area."""
     _, places, stats, _ = cv2.connectedComponentsWithStats((classes > 0).view(np.uint8), connectivity=8)
     small = stats[:, cv2.CC_STAT_AREA] < fewest_cells
     small[0] = False

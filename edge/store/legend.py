@@ -27,9 +27,7 @@ def draw_legend(picture: Image, areas: Sequence[tuple[Area, Colour]], top_px: in
         return top_px
     most = picture.shape[1] - 3 * EDGE_PX - CHIP_PX
     words = [shortened(printable(text), SIZE_PX, most) for text, _ in lines]
-    width = min(
-        picture.shape[1], round(max(map(font(SIZE_PX).getlength, words))) + 3 * EDGE_PX + CHIP_PX
-    )
+    width = min(picture.shape[1], round(max(map(font(SIZE_PX).getlength, words))) + 3 * EDGE_PX + CHIP_PX)
     sign = Pillow.new("RGB", (width, len(lines) * LINE_PX + EDGE_PX), DARK)
     draw = ImageDraw.Draw(sign)
     for number, (text, (_, colour)) in enumerate(zip(words, lines, strict=True)):
