@@ -246,8 +246,8 @@ class Segmentation:
 class Measurement:
     """A measured value with its expanded uncertainty (k = 2), both in `unit`: mm, px, mm2, px2 or deg.
 
-    `value` is None where there was nothing to measure, and `reason` then says why. `points` are frame pixels
-    (x, y) for a person to see what was measured: the ends of a distance, or points on an outline.
+    `value` is None where there was nothing to measure, and `reason` then says why. `points` on the edges that were
+    found, and the two `ends` of a length, are frame pixels (x, y) for a person to see what was measured.
     """
 
     name: str
@@ -255,6 +255,7 @@ class Measurement:
     unit: str
     uncertainty: float = 0.0
     points: tuple[tuple[float, float], ...] = ()
+    ends: tuple[tuple[float, float], ...] = ()
     reason: str | None = None
 
 

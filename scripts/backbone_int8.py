@@ -30,7 +30,11 @@ COPIED = b"_duplicated_"
 
 def quantize(float_model: bytes, pictures: tuple[Pixels, ...]) -> bytes:
     """Quantize weights per channel and activations per tensor, with ranges seen on the pictures."""
-    ranges = _activation_ranges(float_model, pictures)
+    return quantize_with(float_model, _activation_ranges(float_model, pictures))
+
+
+def quantize_with(float_model: bytes, ranges: Ranges) -> bytes:
+    """Quantize weights per channel and activations per tensor; each is given its range, by name."""
     shape = (1, 1, 1, 1)
     calibration = {
         name: {"min": np.full(shape, low, np.float32), "max": np.full(shape, high, np.float32)}

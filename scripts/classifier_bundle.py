@@ -58,9 +58,7 @@ def pack(
         input=Input(**vars(spec)),
         files=described(files),
         classification=ClassificationHead(labels=list(labels)),
-        golden=[
-            Golden(file=file, score=0.0, label=labels[each.label]) for file, each in pictures.items()
-        ],
+        golden=[Golden(file=file, score=0.0, label=labels[each.label]) for file, each in pictures.items()],
     )
     return proven(manifest, files, folder)
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from accuracy_sets import folder_of
@@ -23,8 +22,8 @@ Pixels = NDArray[np.uint8]
 SMALLEST_CROP = 0.88
 SCREW_LABELS = ("missing", "present")
 PLACES = {"upper left": (0, 65), "upper right": (300, 65), "lower left": (0, 425), "lower right": (320, 425)}
-"""Where a screw may be on a board of 600×789 pixels: the corner of a square, in the order of the digits in a file's
-name. They are the squares that the set draws in its folder bounding_boxes."""
+"""Where a screw may be on a board of 600×789 pixels: the corner of a square, in the order of the digits in a
+file's name. They are the squares that the set draws in its folder bounding_boxes."""
 PLACE_PX = 265
 STRAY_PX = 24
 """A board may lie so far off: each place is learned from as many pixels away, too."""
@@ -35,7 +34,7 @@ TEST_PLACES = (
     " 125 0110 126 1101 127 1011 128 1110 129 1110 130 1001 131 0000 132 1001 133 1001 134 1101 135 1011 136 0101"
     " 137 0111 138 1011 139 1111 140 1001 141 1001 142 0010 143 1111 144 1111 145 1111 146 1001"
 )
-"""The set does not say what its test pictures show. Read from the pictures by eye, where no place leaves a doubt."""
+"""The set does not say what its test pictures show. Read by eye; no place leaves a doubt."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def classes_in(folder: Path, good: str) -> Course:
     """The pictures of FOLDER/split.json, whose labels are the names of their folders."""
     parts, labels = read_split(folder, good)
     named = {
-        part: [Labelled(path, labels.index(path.parent.name)) for path in paths] for part, paths in parts.items()
+        part: [Labelled(path, labels.index(path.parent.name)) for path in paths]
+        for part, paths in parts.items()
     }
     return Course(labels, named["train"], named["val"], named["test"])
 

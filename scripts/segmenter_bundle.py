@@ -22,6 +22,7 @@ from edge.model.runner import open_model
 from edge.model.segmentation import Segmenter
 from edge.model.tables.segmentation import SegmentationHead
 from edge.preprocess.picture import read
+from edge.preprocess.stitch import stitch_classes
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.packing import proven
 from edge.types import Image, Segmentation
@@ -80,7 +81,8 @@ def in_float(network: nn.Module, spec: InputSpec, labels: tuple[str, ...]) -> Se
         numbers = network(normalise(seen)).permute(0, 2, 3, 1).numpy()
         output = TensorSpec(OUTPUTS[0], (1, *numbers.shape[1:]), numbers.dtype, 0.0, 0)
         head = Segmenter(labels, output, OUTPUTS[0])
-        return head.decode(tuple(head.score([each[None]]) for each in numbers), prepared)
+        tiles = [head.score([each[None]]) for each in numbers]
+        return stitch_classes(prepared.layout, tiles, labels)
 
     return segment
 

@@ -65,7 +65,9 @@ def read_options(about: str) -> argparse.Namespace:
     asked.add_argument("--size", type=int, default=256, metavar="PIXELS", help="Side of the model's input.")
     asked.add_argument("--epochs", type=int, default=8, metavar="N", help="Default: 8.")
     asked.add_argument("--steps", type=int, default=20, metavar="N", help="Of 16 pictures; default: 20.")
-    asked.add_argument("--thaw", type=int, choices=(0, 1, 2), default=1, help="Stages of the backbone that learn.")
+    asked.add_argument(
+        "--thaw", type=int, choices=(0, 1, 2), default=1, help="Stages of the backbone that learn."
+    )
     asked.add_argument("--rate", type=float, default=2e-3, help="Highest learning rate.")
     asked.add_argument("--seed", type=int, default=0, metavar="N", help="Another one, another training.")
     asked.add_argument("--work", type=Path, metavar="FOLDER", help="Checkpoints and curves.")
@@ -119,7 +121,12 @@ def learn(
     # Channels last, a depthwise convolution on the CPU takes half the time.
     network = Classifier(trunk, ClassifierHead(len(labels))).to(memory_format=torch.channels_last)
     plan = Plan(
-        options.epochs, options.steps, options.rate, decay=1e-2, seed=options.seed, shares={"trunk.": TRUNK_SHARE}
+        options.epochs,
+        options.steps,
+        options.rate,
+        decay=1e-2,
+        seed=options.seed,
+        shares={"trunk.": TRUNK_SHARE},
     )
     fit(
         network,
@@ -145,5 +152,3 @@ def _judge(network: nn.Module, held: Sequence[tuple[Pixels, int]]) -> Mapping[st
     )
     recalls = [np.mean(said[true == label] == label) for label in np.unique(true)]
     return {"accuracy": float(np.mean(said == true)), "balanced accuracy": float(np.mean(recalls))}
-
-

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from edge import config
+from edge.config import enhance as steps
 from edge.config.detection import Count, DetectionRules
 from edge.config.measurement import Tolerance
 from edge.config.reading import ReadingRules
@@ -167,8 +168,10 @@ def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
         '"folder"': config.FolderSource, '"watch"': config.WatchSource, '"synthetic"': config.SyntheticSource,
         '"opencv"': config.OpenCVSource, '"picamera2"': config.Picamera2Source,
         '"gstreamer"': config.GStreamerSource, '"mqtt"': config.MqttSink, '"jsonl"': config.JsonlSink,
+        '"denoise"': steps.Denoise, '"brightness"': steps.Brightness, '"clahe"': steps.Clahe,
+        '"white_balance"': steps.WhiteBalance, '"sharpen"': steps.Sharpen,
     }  # fmt: skip
-    return by_type[keys["type"]] if header in {"source", "sinks"} else kinds[header]
+    return by_type[keys["type"]] if header in {"source", "sinks", "recipe.checks.enhance"} else kinds[header]
 
 
 def test_the_sample_names_every_key_with_its_default() -> None:

@@ -10,6 +10,7 @@ from edge.model import grid
 from edge.model.bundle import Bundle
 from edge.model.head import Head, Scores
 from edge.model.interpreter import TensorSpec
+from edge.model.layouts.detector import Foreign
 from edge.model.nms import BOX, CLASS, SCORE, Rows, suppress
 from edge.model.seams import joined
 from edge.model.tables.detection import DetectionHead
@@ -66,7 +67,11 @@ def open_head(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
     table = bundle.manifest.detection
     assert table is not None  # noqa: S101 - the manifest has the table of its task
     seen = bundle.manifest.seen
-    head = AnchorFree(table, (seen.width, seen.height), outputs, str(bundle.model_path))
+    head = (
+        AnchorFree(table, (seen.width, seen.height), outputs, str(bundle.model_path))
+        if table.outputs is None
+        else Foreign(table, bundle, outputs)
+    )
     return Head(head.score, lambda scores, view: to_frame(scores, view, table.labels, table.max_iou))
 
 

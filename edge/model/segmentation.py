@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from edge.errors import BundleError
 from edge.model.bundle import Bundle
-from edge.model.head import Head, Scores
+from edge.model.head import Head
 from edge.model.interpreter import TensorSpec
+from edge.model.layouts.segmenter import Foreign
 from edge.model.taps import Outputs
 from edge.preprocess.stitch import stitch_classes
-from edge.preprocess.tensor import Prepared
-from edge.types import Map, Segmentation
+from edge.types import Map
 
 Numbers = npt.NDArray[np.generic]
 LEVELS = 256
@@ -33,7 +33,6 @@ class Segmenter:
                 f"{name}: its output is {shape}, but segmentation.labels has {len(labels)};"
                 f" an output of 1×rows×columns×{len(labels)} is needed"
             )
-        self.labels = labels
         self._powers = np.exp(np.arange(LEVELS, dtype=np.float32) * np.float32(-output.scale))
         self._quantized = output.scale > 0
 
@@ -63,10 +62,6 @@ class Segmenter:
             shares: Map = np.exp(np.subtract(plane, highest, dtype=np.float32))
         return shares
 
-    def decode(self, scores: Scores, prepared: Prepared) -> Segmentation:
-        """One picture from its tiles."""
-        return stitch_classes(prepared.layout, scores, self.labels)
-
 
 def open_head(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
     """The head of a segmentation bundle on a model with these outputs. Raises `BundleError`."""
@@ -74,5 +69,6 @@ def open_head(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
     assert table is not None  # noqa: S101 - the manifest has the table of its task
     if len(outputs) != 1:
         raise BundleError(f"{bundle.model_path}: has {len(outputs)} outputs; a segmentation has one")
-    head = Segmenter(tuple(table.labels), outputs[0], str(bundle.model_path))
-    return Head(head.score, head.decode)
+    labels, name = tuple(table.labels), str(bundle.model_path)
+    head = Segmenter(labels, outputs[0], name) if table.outputs is None else Foreign(table, outputs[0], name)
+    return Head(head.score, lambda scores, view: stitch_classes(view.layout, scores, labels))
