@@ -299,8 +299,8 @@ class Decision:
     """A verdict, its reasons as sentences for a person, and what they rest on.
 
     `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit), the probability
-    of the winning label, or the largest share of the picture that has one label (0…1; then `label` is that one, and
-    `areas` has them all). None where nothing was compared.
+    of the winning label, or the largest share of the picture that has one label (0…1; `label` is that one then,
+    and `areas` has them all). None where nothing was compared.
     """
 
     verdict: Verdict
