@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from edge.config import Rectangle
+from edge.config.enhance import Steps
 from edge.model.pixels import Pixels
 from edge.model.tables import FileName, Finite, Label, Positive
 from edge.model.tables.anomaly import AnomalyHead
@@ -49,6 +50,7 @@ class Input(Table):
     roi: Rectangle | None = Field(
         default=None, description="Where in the frame it was taught to look; none: at all of it."
     )
+    enhance: Steps = Field(default=(), description="Steps that its pixels go through first, in order.")
 
 
 class File(Table):
@@ -198,7 +200,7 @@ def _lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def _is_tables(value: object) -> bool:
-    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], Mapping)
+    return isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], Mapping)
 
 
 def _key(key: str) -> str:

@@ -3,15 +3,13 @@
 import numpy as np
 
 from edge.errors import BundleError
-from edge.model.head import Scores
 from edge.model.interpreter import TensorSpec
 from edge.model.layouts.masks import decoder
 from edge.model.layouts.shapes import mask_fits, mask_wanted, told
 from edge.model.tables import MANIFEST
 from edge.model.tables.segmentation import SegmentationHead
 from edge.model.taps import Outputs
-from edge.preprocess.tensor import Prepared
-from edge.types import Map, Segmentation
+from edge.types import Map
 
 
 class Foreign:
@@ -20,7 +18,6 @@ class Foreign:
     def __init__(self, table: SegmentationHead, output: TensorSpec, name: str) -> None:
         """`name` is what complaints call the model. Raises `BundleError` where labels and output do not fit."""
         assert table.outputs is not None  # noqa: S101 - whoever opens the bundle has looked
-        self._labels = tuple(table.labels)
         if not mask_fits(table.outputs, output.shape, len(table.labels)):
             raise BundleError(
                 f"{name}: its output is {told([output.shape])}; '{table.outputs.type}' with"
@@ -33,10 +30,3 @@ class Foreign:
         """The number of each cell's label, and its probability: 2×rows×columns. Raises `InferenceError`."""
         classes, scores = self._decode(outputs[0])
         return np.stack([classes.astype(np.float32), scores])
-
-    def decode(self, scores: Scores, prepared: Prepared) -> Segmentation:
-        """The cells that show the frame."""
-        classes, sure = scores[0]
-        shown = prepared.layout.shown(*classes.shape)
-        valid = prepared.valid(*classes.shape)[shown]
-        return Segmentation(self._labels, classes[shown].astype(np.uint8), sure[shown], valid, prepared.box)
