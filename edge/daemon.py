@@ -25,6 +25,7 @@ from edge.mailbox import Mailbox
 from edge.message import JSON, Report
 from edge.model import shelves
 from edge.model.checks import open_inspector, probe_delegates
+from edge.model.faces import open_faces
 from edge.model.runtime import runtime
 from edge.model.tuning import FILE as TUNED
 from edge.model.untaught import REASON
@@ -42,6 +43,7 @@ from edge.sources.watch import Watch
 from edge.store import examples
 from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
+from edge.store.privacy import Privacy
 from edge.store.state_folder import writable
 from edge.teach.album import FEWEST
 from edge.types import Frame, Inspection, ModelIdentity, Sink, Source, Verdict
@@ -102,6 +104,12 @@ class Daemon:
         fail_at = {check.name: check.rules.fail_at for check in config.recipe.checks}
         self.evidence = EvidenceStore(state / "evidence", config.evidence, fail_at)
         self.evidence.forget_after(self.outbox.epoch, self.outbox.head)
+        self.privacy = Privacy(
+            open_faces(config.privacy, state / "verified.json"),
+            config.privacy.margin,
+            self._trouble("privacy"),
+            config.evidence.jpeg_quality,
+        )
         self.announcer = Announcer(self.brokers)
         self.teaching = Teaching(self._teaching_place(), list(examples.waiting(state / "teach")))
         self.frames = rooms.for_frames(config)
@@ -178,7 +186,8 @@ class Daemon:
 
     def _keep(self) -> None:
         _step_back()
-        pipeline.keep(self.parts, self.evidence, self.crew, self._kept, self._trouble("evidence"))
+        private, trouble = self.privacy.part, self._trouble("evidence")
+        pipeline.keep(self.parts, self.evidence, self.crew, private, self._kept, trouble)
 
     def _probe(self) -> None:
         """Lost delegates, tried again: loading one takes as long as it takes, while the CPU judges.
@@ -254,7 +263,8 @@ class Daemon:
     def _handlers(self, broker: Mqtt) -> Mapping[str, commands.Handler]:
         """What this station can be asked."""
         lane = self.lanes[self.sinks.index(broker)]
-        known = requests.handlers(self.health.status, lane, self.evidence.find, broker.publish)
+        find = self.evidence.find
+        known = requests.handlers(self.health.status, lane, find, self.privacy.file, broker.publish)
         return {**known, **self.teaching.handlers()}
 
     def _teaching_place(self) -> Place:
@@ -408,7 +418,11 @@ class Daemon:
             "published": sum(broker.published for broker in self.brokers),
             "acknowledged": sum(broker.acknowledged for broker in self.brokers),
         }
-        drops = {"frames": self.frames.dropped, "evidence": self.parts.dropped}
+        drops = {
+            "frames": self.frames.dropped,
+            "evidence": self.parts.dropped,
+            "pictures": self.privacy.withheld,
+        }
         return {**self.health.telemetry(), "drops": drops, "delivery": sent}
 
     def _event(self, kind: str, text: str, detail: JSON) -> None:

@@ -210,22 +210,25 @@ def keep(
     parts: Mailbox[tuple[Report, Inspection]],
     store: EvidenceStore,
     crew: Crew,
+    private: Callable[[Inspection], Inspection],
     told: Callable[[Inspection, int], None],
     trouble: Trouble,
 ) -> None:
     """Pictures of parts to disk. A part whose picture cannot be kept is still reported.
 
-    `told` hears of every part, with how many that did not pass lost their pictures for it.
+    `private` covers what nobody else may see: from here on, the picture may leave the device. `told` hears of
+    every part, with how many that did not pass lost their pictures for it.
     """
     for report, inspection in _each(parts, "keep", crew):
+        shown = private(inspection)
         lost = 0
         try:
-            lost = store.keep(report, inspection).lost
+            lost = store.keep(report, shown).lost
         except DeliveryError as err:
             trouble.failed(err)
         else:
             trouble.worked()
-        told(inspection, lost)
+        told(shown, lost)
 
 
 def deliver(lane: Lane, sink: Sink, trouble: Trouble, pause_s: float, drained: Callable[[], bool]) -> None:

@@ -163,7 +163,7 @@ def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
         "recipe.checks.rules.segmentation.limits": AreaLimits,
         "recipe.checks.rules.measurement.tolerances": Tolerance, "recipe.checks.rules.reading": ReadingRules,
         "outbox": config.Outbox, "evidence": config.Evidence, "teaching": config.Teaching,
-        "health": config.Health, "gpio": config.Gpio,
+        "health": config.Health, "gpio": config.Gpio, "privacy": config.Privacy,
     }  # fmt: skip
     by_type = {
         '"folder"': config.FolderSource, '"watch"': config.WatchSource, '"synthetic"': config.SyntheticSource,

@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from edge.config.gpio import Gpio, LineId, Output
+from edge.config.privacy import Privacy
 from edge.config.recipe import Check, Point, Quality, Recipe, Rectangle, Rules
 from edge.config.sinks import JsonlSink, MqttSink, SinkConfig
 from edge.config.sources import (
@@ -42,6 +43,7 @@ __all__ = [
     "Output",
     "Picamera2Source",
     "Point",
+    "Privacy",
     "Quality",
     "Recipe",
     "Rectangle",
@@ -67,6 +69,7 @@ class Config(Table):
     quality: Quality = Quality()
     outbox: Outbox = Outbox()
     evidence: Evidence = Evidence()
+    privacy: Privacy = Privacy()
     sinks: list[SinkConfig] = Field([], description="Where reports go.")
     teaching: Teaching = Teaching()
     gpio: Gpio = Gpio()
