@@ -1,6 +1,7 @@
 """Patches to train a restoration on: what it sees, and what it should have seen; the same seed, the same bytes."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import cv2
 import numpy as np
@@ -19,7 +20,8 @@ CLEAN_SHARE = 0.05
 Pair = tuple[Pixels, Pixels]
 
 
-def scenes() -> list[Pixels]:
+@cache
+def scenes() -> Sequence[Pixels]:
     """Every clean picture: real ones, rendered surfaces and parts, rendered labels. RGB. Raises `Absent`."""
     random = np.random.default_rng(11)
     real = [_reduced(read(path), float(random.choice(REDUCTIONS))) for path in trained_on()]
@@ -81,7 +83,9 @@ def small_patches(count: int, side_px: int, seed: int) -> tuple[Pixels, Pixels, 
 def _patches(count: int, side_px: int, seed: int, spoil: Callable[[Pixels, Random], Pair]) -> Pair:
     random = np.random.default_rng(seed)
     clean = scenes()
-    pairs = [spoil(_cut(clean[int(random.integers(len(clean)))], side_px, random), random) for _ in range(count)]
+    pairs = [
+        spoil(_cut(clean[int(random.integers(len(clean)))], side_px, random), random) for _ in range(count)
+    ]
     seen, wanted = zip(*pairs, strict=True)
     return np.stack(seen), np.stack(wanted)
 
@@ -92,7 +96,9 @@ def _cut(picture: Pixels, side_px: int, random: Random) -> Pixels:
     places = [
         picture[y : y + side_px, x : x + side_px]
         for y, x in zip(
-            random.integers(0, height - side_px + 1, 3), random.integers(0, width - side_px + 1, 3), strict=True
+            random.integers(0, height - side_px + 1, 3),
+            random.integers(0, width - side_px + 1, 3),
+            strict=True,
         )
     ]
     if random.random() < 0.4:
