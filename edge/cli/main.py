@@ -10,7 +10,20 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, lines, restoring, station, teaching, tune
+from edge.cli import (
+    adopting,
+    bench,
+    broker,
+    bundles,
+    demo,
+    doctor,
+    lines,
+    models,
+    restoring,
+    station,
+    teaching,
+    tune,
+)
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -26,9 +39,11 @@ for command in (
     station.config,
     station.replay,
     teaching.teach,
+    adopting.import_,
     bundles.score,
     bundles.evaluate,
     restoring.restore,
+    models.models,
     bench.bench,
     tune.tune,
     doctor.doctor,
@@ -36,7 +51,7 @@ for command in (
     broker.broker,
     demo.demo,
 ):
-    app.command(name={"evaluate": "eval"}.get(command.__name__))(command)
+    app.command(name={"evaluate": "eval", "import_": "import"}.get(command.__name__))(command)
 
 
 @app.callback(invoke_without_command=True)

@@ -161,8 +161,8 @@ def _tiling(bundle: Bundle, engine: Engine, factor: int) -> Tiling:
     if tiling is None or output.dtype != np.int8:
         raise BundleError(
             f"{bundle.model_path}: its output is {'×'.join(map(str, output.shape))} {output.dtype};"
-            f" a restoration of {width}×{height} pixels, {factor} times as large, gives int8 cells of 3·n·n channels"
-            " for n·n pixels each, and loses the same margin at all sides"
+            f" a restoration of {width}×{height} pixels, {factor} times as large, gives int8 cells of 3·n·n"
+            " channels for n·n pixels each, and loses the same margin at all sides"
         )
     return tiling
 

@@ -14,7 +14,7 @@ def load_restorer(folder: Path, verified: Path | None = None) -> Restorer:
     A `folder` that is not there may be called like one that is shipped. Raises `BundleError`, and `DeviceError`
     without a TFLite runtime.
     """
-    return proven(load(shipped.restoration(folder)), verified)
+    return proven(load(shipped.named(folder)), verified)
 
 
 def proven(bundle: Bundle, verified: Path | None = None) -> Restorer:

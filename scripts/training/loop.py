@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -33,7 +33,10 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What makes one training what it is: a folder goes on only with the plan that it was begun with."""
+    """What makes one training what it is: a folder goes on only with the plan that it was begun with.
+
+    `shares` are the shares of `rate` with which the parameters learn whose names begin so; all others learn at 1.
+    """
 
     epochs: int
     steps: int
@@ -41,6 +44,7 @@ class Plan:
     decay: float = 1e-4
     clip: float = 5.0
     seed: int = 0
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def device() -> torch.device:
@@ -70,8 +74,7 @@ def fit(
     no number.
     """
     make_folder(folder)
-    learning = [weight for weight in network.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(learning, lr=plan.rate, weight_decay=plan.decay)
+    optimiser = torch.optim.AdamW(_groups(network, plan), lr=plan.rate, weight_decay=plan.decay)
     history = _resume(folder / CHECKPOINT, plan, network, optimiser)
     with bar() as progress:
         for epoch in range(len(history), plan.epochs):
@@ -101,6 +104,15 @@ def rate_at(plan: Plan, step: int) -> float:
     return plan.rate * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
+def _groups(network: nn.Module, plan: Plan) -> list[dict[str, Any]]:
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, weight in network.named_parameters():
+        if weight.requires_grad:
+            share = next((share for start, share in plan.shares.items() if name.startswith(start)), 1.0)
+            groups.setdefault(share, []).append(weight)
+    return [{"params": weights, "share": share} for share, weights in groups.items()]
+
+
 def _step(network: nn.Module, optimiser: torch.optim.Optimizer, lost: Tensor, plan: Plan, step: int) -> float:
     value = float(lost.detach())
     if not math.isfinite(value):
@@ -108,7 +120,7 @@ def _step(network: nn.Module, optimiser: torch.optim.Optimizer, lost: Tensor, pl
             f"the loss of step {step + 1} is {value}; lower the learning rate ({plan.rate:g})"
         )
     for group in optimiser.param_groups:
-        group["lr"] = rate_at(plan, step)
+        group["lr"] = rate_at(plan, step) * group["share"]
     optimiser.zero_grad(set_to_none=True)
     lost.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
