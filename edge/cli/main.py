@@ -10,7 +10,20 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import adopting, bench, broker, bundles, demo, doctor, lines, models, station, teaching, tune
+from edge.cli import (
+    adopting,
+    bench,
+    broker,
+    bundles,
+    demo,
+    doctor,
+    lines,
+    models,
+    restoring,
+    station,
+    teaching,
+    tune,
+)
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -29,6 +42,7 @@ for command in (
     adopting.import_,
     bundles.score,
     bundles.evaluate,
+    restoring.restore,
     models.models,
     bench.bench,
     tune.tune,

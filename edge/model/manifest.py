@@ -85,7 +85,8 @@ class Golden(Table):
     file: FileName = Field(description="The picture.")
     score: Finite = Field(
         description="Anomaly score; probability of `label`; the best score of a detected `label`; the share of the"
-        " picture that is `label`; the value measured by the tool `label`; 1 where `label` is read."
+        " picture that is `label`; the value measured by the tool `label`; 1 where `label` is read; by how many"
+        " grey levels a restoration changes it, on average."
     )
     label: Label | None = Field(
         default=None, description="What the score is of; none: an anomaly score, or anything that was found."
