@@ -22,7 +22,8 @@ SMALLEST_PX = 100
 @dataclass(frozen=True, eq=False)
 class Covered:
     """How much of each pixel the part covers. `outline` are places on it; `noise` is the standard deviation of one
-    pixel's share, and `u_level` that of the shares of all pixels of the outline together, as levels may be off."""
+    pixel's share, and `u_level` that of the shares of all pixels of the outline together, as levels may be off.
+    """
 
     shares: npt.NDArray[np.float64]
     on_outline: npt.NDArray[np.bool_]
@@ -42,7 +43,9 @@ def cover(grey: Grey, *, dark: bool, min_step: float) -> Covered:
     inner = cv2.erode(piece, kernel, iterations=BAND_PX, borderValue=0)
     outer = cv2.dilate(piece, kernel, iterations=BAND_PX)
     if np.concatenate([outer[0], outer[-1], outer[:, 0], outer[:, -1]]).any():
-        raise NothingToMeasureError(f"the part is within {BAND_PX} px of the rectangle's edge; make it larger")
+        raise NothingToMeasureError(
+            f"the part is within {BAND_PX} px of the rectangle's edge; make it larger"
+        )
     part, part_noise, u_part = _level(grey, inner, cv2.erode(inner, kernel, iterations=LEVEL_PX))
     far = cv2.dilate(outer, kernel, iterations=LEVEL_PX)
     ground, ground_noise, u_ground = _level(grey, 1 - outer, 1 - far)
@@ -74,9 +77,7 @@ def _largest(grey: Grey, *, dark: bool, min_step: float) -> npt.NDArray[np.uint8
     return np.asarray(pieces == 1 + int(sizes.argmax()), np.uint8)
 
 
-def _level(
-    grey: Grey, near: npt.NDArray[np.uint8], far: npt.NDArray[np.uint8]
-) -> tuple[float, float, float]:
+def _level(grey: Grey, near: npt.NDArray[np.uint8], far: npt.NDArray[np.uint8]) -> tuple[float, float, float]:
     """The light of what is in `near` but not in `far`, the standard deviation of a pixel's, and that of the level."""
     ring = grey[(near > 0) & (far == 0)].astype(np.float64)
     if ring.size < SMALLEST_PX // 4:

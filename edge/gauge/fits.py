@@ -68,7 +68,9 @@ def fit_line(points: Points, pixel: float) -> Line:
     half = len(points) // 2
     pairs = zip(points[:half], points[half : 2 * half], strict=True)
     # One of the lines through two points that are far apart is good, unless half of the points are bad.
-    first = min((_off_line(points, a, b - a) for a, b in pairs), key=lambda off: float(np.median(np.abs(off))))
+    first = min(
+        (_off_line(points, a, b - a) for a, b in pairs), key=lambda off: float(np.median(np.abs(off)))
+    )
     belongs = _near(first, pixel, 2)
     for _ in range(ROUNDS):
         centre = points[belongs].mean(axis=0)

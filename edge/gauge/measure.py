@@ -74,7 +74,11 @@ def _measured(tool: AnyTool, view: View, plane: Plane, seen: dict[str, Seen | st
             raise NothingToMeasureError("the value is not a number")  # noqa: TRY301 - said as all the others are
     except NothingToMeasureError as err:
         seen[tool.name] = str(err)
-        return None if isinstance(tool, EdgeLine) else Measurement(tool.name, None, unit(tool, plane), reason=str(err))
+        return (
+            None
+            if isinstance(tool, EdgeLine)
+            else Measurement(tool.name, None, unit(tool, plane), reason=str(err))
+        )
     return Measurement(
         tool.name, value.value, value.unit, uncertainty, _places(_some(value.points)), _places(value.ends)
     )
@@ -138,7 +142,9 @@ def _caliper(tool: Caliper, view: View, plane: Plane) -> Value:
     )
     way = np.array(tool.end) - np.array(tool.start)
     if (far.middle - near.middle) @ way <= 0:
-        raise NothingToMeasureError(f"no {tool.part} part between two edges; its edges are in the wrong order")
+        raise NothingToMeasureError(
+            f"no {tool.part} part between two edges; its edges are in the wrong order"
+        )
     return _between(near, far, plane)
 
 
@@ -209,7 +215,10 @@ def _angle(one: Seen, other: Seen, plane: Plane) -> Value:
     random = SCATTER_FACTOR * hypot(first.u_angle, second.u_angle)
     # A line turns by what its points are off, over their standard deviation along it.
     systematic = hypot(
-        *(hypot(U_EDGE_PX * seen.pixel, plane.u_place) * sqrt(12) / seen.shape.length for seen in (one, other))
+        *(
+            hypot(U_EDGE_PX * seen.pixel, plane.u_place) * sqrt(12) / seen.shape.length
+            for seen in (one, other)
+        )
     )
     points = np.concatenate([one.edge.points, other.edge.points])
     return Value(degrees(value), "deg", degrees(random), degrees(systematic), points)
@@ -239,7 +248,9 @@ def _distance(one: Seen, other: Seen, plane: Plane) -> Value:
 def _area(tool: Area, view: View, plane: Plane) -> Value:
     corners = np.array([tool.corner, tool.opposite])
     if not view.holds(corners):
-        raise NothingToMeasureError("lies outside of what the check looks at; move it, or make the roi larger")
+        raise NothingToMeasureError(
+            "lies outside of what the check looks at; move it, or make the roi larger"
+        )
     (left, top), (right, bottom) = np.rint(corners - (view.left, view.top)).astype(int)
     covered = cover(view.grey[top:bottom, left:right], dark=tool.part == "dark", min_step=tool.min_step)
     rows, columns = covered.shares.shape

@@ -87,7 +87,9 @@ def charuco_board(target: Charuco) -> Any:
     """OpenCV's board. Raises `ConfigError` where OpenCV has no such markers, or not enough of them."""
     dictionary = getattr(cv2.aruco, target.dictionary, None)
     if dictionary is None:
-        raise ConfigError(f"{target.dictionary}: OpenCV has no such markers; DICT_4X4_50 and DICT_5X5_100 are usual")
+        raise ConfigError(
+            f"{target.dictionary}: OpenCV has no such markers; DICT_4X4_50 and DICT_5X5_100 are usual"
+        )
     markers = cv2.aruco.getPredefinedDictionary(dictionary)
     if target.columns * target.rows // 2 > len(markers.bytesList):
         raise ConfigError(
@@ -119,6 +121,8 @@ def _length(image: Image, target: Length, encoding: Encoding) -> Corners:
     ]
     clear = [each for each in found if each.value is not None]
     if len(clear) != 1:
-        raise NothingToMeasureError(f"no part between two clear edges: {found[0].reason or 'it may be dark or light'}")
+        raise NothingToMeasureError(
+            f"no part between two clear edges: {found[0].reason or 'it may be dark or light'}"
+        )
     ends = np.array(clear[0].ends)
     return Corners(np.arange(2), ends, np.array([[0.0, 0.0], [target.length_mm, 0.0]]))
