@@ -122,7 +122,9 @@ def area(rng: np.random.Generator) -> Case:
 
 def _across(name: str, point: np.ndarray, along: np.ndarray) -> EdgeLine:
     square = 20 * np.array([-along[1], along[0]])
-    return EdgeLine(type="edge", name=name, start=tuple(point - square), end=tuple(point + square), across_px=80)
+    return EdgeLine(
+        type="edge", name=name, start=tuple(point - square), end=tuple(point + square), across_px=80
+    )
 
 
 TOOLS: dict[str, Maker] = {
