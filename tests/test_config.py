@@ -18,7 +18,7 @@ from edge.config import enhance as steps
 from edge.config.detection import Count, DetectionRules
 from edge.config.measurement import Tolerance
 from edge.config.reading import ReadingRules
-from edge.config.segmentation import SegmentationRules
+from edge.config.segmentation import AreaLimits, SegmentationRules
 from edge.errors import ConfigError
 from edge.secret import read_secret
 from edge.table import tables_in, validate
@@ -160,6 +160,7 @@ def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
         "recipe.checks.roi": config.Rectangle, "recipe.checks.rules": config.Rules, "quality": config.Quality,
         "recipe.checks.rules.detection": DetectionRules, "recipe.checks.rules.detection.counts": Count,
         "recipe.checks.rules.segmentation": SegmentationRules,
+        "recipe.checks.rules.segmentation.limits": AreaLimits,
         "recipe.checks.rules.measurement.tolerances": Tolerance, "recipe.checks.rules.reading": ReadingRules,
         "outbox": config.Outbox, "evidence": config.Evidence, "teaching": config.Teaching,
         "health": config.Health, "gpio": config.Gpio,

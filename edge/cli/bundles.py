@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,10 +74,10 @@ def evaluate(
 ) -> None:
     """Evaluate a bundle against labels.
 
-    With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too. With --classes:
-    balanced accuracy, recall of each class, and what was called what. With --robust: what disturbed pictures do to
-    the first of these, and what the quality gate catches of them. With --ablate: what each step of enhancement
-    does to the AUROC, and its time.
+    With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too, or of a
+    segmentation, the IoU of each label. With --classes: balanced accuracy, recall of each class, and what was
+    called what. With --robust: what disturbed pictures do to the first of these, and what the quality gate catches
+    of them. With --ablate: what each step of enhancement does to the AUROC, and its time.
     """
     from edge.cli import ablation, robustness
     from edge.cli.class_evaluation import lines
@@ -113,7 +113,7 @@ def evaluate(
             figures, told = robustness.of_parts(bundle, good, bad, plot)
         else:
             figures = anomaly_figures(bundle, good, bad, masks)
-            told = [f"{key:>16}  {figure}" for key, figure in figures.items()]
+            told = [f"{key:>16}  {figure}" for key, figure in one_by_one(figures)]
     typer.echo(json.dumps(figures) if as_json else "\n".join(told))
 
 
@@ -122,6 +122,15 @@ def goes_with(option: str, value: object, **needed: bool) -> None:
     for name, given in needed.items():
         if value is not None and not given:
             raise ConfigError(f"{option} goes with --{name}; add that, or leave it out")
+
+
+def one_by_one(figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and figures; of a table of figures, each with its own name."""
+    for key, figure in figures.items():
+        if isinstance(figure, Mapping):
+            yield from ((f"{key} {name}", value) for name, value in figure.items())
+        else:
+            yield key, figure
 
 
 def anomaly_figures(bundle: Path, good: Path, bad: Path, masks: Path | None) -> dict[str, Any]:
