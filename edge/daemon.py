@@ -30,6 +30,7 @@ from edge.model.runtime import runtime
 from edge.model.tuning import FILE as TUNED
 from edge.model.untaught import REASON
 from edge.ports import Lane
+from edge.preprocess.correction import open_correction
 from edge.preprocess.picture import read
 from edge.remote import birth, commands, requests
 from edge.remote.announcer import Announcer
@@ -88,6 +89,8 @@ class Daemon:
         state = writable(config.station.state_dir)
         self._ask_for_patience()
         self.inspector = open_inspector(config, state / "verified.json")
+        correction = open_correction(config.correction)
+        self._correct = None if correction is None else correction.correct
         self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
         self.panel = Panel(config.gpio, Lines(config.gpio))
         self.source: Source = source or open_source(config.source)
@@ -171,7 +174,7 @@ class Daemon:
         crew.start("inspect", self._inspect)
         crew.start(
             "prepare",
-            lambda: pipeline.make_ready(self.frames, self.ready, lambda: self.inspector, crew),
+            lambda: pipeline.make_ready(self.frames, self.ready, lambda: self.inspector, crew, self._correct),
         )
         crew.start(
             "capture",

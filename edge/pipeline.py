@@ -38,6 +38,8 @@ from edge.types import (
 )
 
 Item = TypeVar("Item")
+Correct = Callable[[Frame], Frame]
+"""Undoes what the camera gets wrong in every picture. Raises `CaptureError` where it cannot."""
 
 ROWS_AT_ONCE = 64
 """Rows that are offered to a sink in one call."""
@@ -109,23 +111,33 @@ def make_ready(
     ready: Mailbox[Ready],
     inspector: Callable[[], Inspector],
     crew: Crew,
+    correct: Correct | None = None,
 ) -> None:
     """Everything before the inference; it overlaps the inference of the frame before.
 
-    `inspector` is asked before each frame: what it gives then goes with the frame to its verdict.
+    `inspector` is asked before each frame: what it gives then goes with the frame to its verdict. From here on a
+    frame is what `correct` makes of it.
     """
     for frame in _each(frames, "prepare", crew):
         now = inspector()
-        ready.put(prepare_frame(frame, now.gate, now.checks))
+        ready.put(prepare_frame(frame, now.gate, now.checks, correct))
     ready.close()
 
 
-def prepare_frame(frame: Frame | Miss, gate: QualityGate, checks: Sequence[Check]) -> Ready:
+def prepare_frame(
+    frame: Frame | Miss, gate: QualityGate, checks: Sequence[Check], correct: Correct | None = None
+) -> Ready:
     """Is the picture fit to be judged, and what do the models get to see?"""
     checks = tuple(checks)
     if isinstance(frame, Miss):
         return Ready(frame, checks)
     stopwatch = Stopwatch()
+    if correct is not None:
+        try:
+            frame = correct(frame)
+        except CaptureError as err:
+            return Ready(frame, checks, (str(err),))
+        stopwatch.lap("correct")
     pyramid = Pyramid(frame.image)
     unfit = gate.examine(frame, pyramid)
     stopwatch.lap("quality")

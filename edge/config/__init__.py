@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from edge.config.correction import Correction
 from edge.config.gpio import Gpio, LineId, Output
 from edge.config.privacy import Privacy
 from edge.config.recipe import Check, Point, Quality, Recipe, Rectangle, Rules
@@ -29,6 +30,7 @@ from edge.table import Table, read_table, read_text
 __all__ = [
     "Check",
     "Config",
+    "Correction",
     "Evidence",
     "FolderSource",
     "GStreamerSource",
@@ -65,6 +67,7 @@ class Config(Table):
 
     station: Station = Station()
     source: SourceConfig
+    correction: Correction = Correction()
     recipe: Recipe
     quality: Quality = Quality()
     outbox: Outbox = Outbox()

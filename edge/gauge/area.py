@@ -22,7 +22,8 @@ SMALLEST_PX = 100
 @dataclass(frozen=True, eq=False)
 class Covered:
     """How much of each pixel the part covers. `outline` are places on it; `noise` is the standard deviation of one
-    pixel's share, and `u_level` that of the shares of all pixels of the outline together, as levels may be off."""
+    pixel's share, and `u_level` that of the shares of all pixels of the outline together, as levels may be off.
+    """
 
     shares: npt.NDArray[np.float64]
     on_outline: npt.NDArray[np.bool_]
