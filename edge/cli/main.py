@@ -10,7 +10,21 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, lines, models, station, teaching, tune
+from edge.cli import (
+    bench,
+    broker,
+    bundles,
+    calibration,
+    demo,
+    doctor,
+    gauge,
+    instruments,
+    lines,
+    models,
+    station,
+    teaching,
+    tune,
+)
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -29,6 +43,10 @@ for command in (
     bundles.score,
     bundles.evaluate,
     models.models,
+    instruments.measure,
+    calibration.calibrate,
+    gauge.gauge,
+    instruments.read,
     bench.bench,
     tune.tune,
     doctor.doctor,

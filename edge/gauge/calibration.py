@@ -23,7 +23,9 @@ Place = tuple[Number, Number]
 class Lens(Table):
     """How the lens bends straight lines: a pinhole camera, and Brown's distortion."""
 
-    matrix: tuple[Row, Row, Row] = Field(description="Focal lengths and principal point in pixels, row by row.")
+    matrix: tuple[Row, Row, Row] = Field(
+        description="Focal lengths and principal point in pixels, row by row."
+    )
     distortion: list[Number] = Field(min_length=5, max_length=5, description="k1, k2, p1, p2, k3.")
     size: Size = Field(description="Width and height of the pictures that it holds for.")
     rms_px: Number = Field(ge=0, description="How well it explains the target's corners, in pixels.")
@@ -55,7 +57,9 @@ class Charuco(Table):
     rows: int = Field(ge=3, le=100, description="Squares in a column.")
     square_mm: Positive = Field(description="The side of a square.")
     marker_mm: Positive = Field(description="The side of a marker.")
-    dictionary: str = Field("DICT_4X4_50", pattern=r"^DICT_[A-Z0-9_]+$", description="OpenCV's name of the markers.")
+    dictionary: str = Field(
+        "DICT_4X4_50", pattern=r"^DICT_[A-Z0-9_]+$", description="OpenCV's name of the markers."
+    )
 
     @model_validator(mode="after")
     def _markers_fit(self) -> Self:
@@ -93,7 +97,9 @@ class Calibration(Table):
     size: Size = Field(description="Width and height of the pictures that it holds for.")
     target: Target = Field(description="What was in the pictures.")
     plane: PlaneTable = Field(description="From pixels to millimetres.")
-    lens: Lens | None = Field(default=None, description="From several views; none: the lens is taken as ideal.")
+    lens: Lens | None = Field(
+        default=None, description="From several views; none: the lens is taken as ideal."
+    )
     found: list[Found] = Field(min_length=2, max_length=10_000, description="Where the target was.")
 
 

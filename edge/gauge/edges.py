@@ -137,8 +137,6 @@ def _parabola(
 ) -> tuple[Floats, Floats]:
     """How far from the sample each peak is, -½…½, and its variance in square samples."""
     least = 1e-3 * np.maximum(slopes[rows, places], 1e-9)
-    before, here, after = (
-        np.log(np.maximum(slopes[rows, places + shift], least)) for shift in (-1, 0, 1)
-    )
+    before, here, after = (np.log(np.maximum(slopes[rows, places + shift], least)) for shift in (-1, 0, 1))
     bend = np.minimum(before - 2 * here + after, -1e-6)
     return np.clip(0.5 * (before - after) / bend, -0.5, 0.5), -1 / bend

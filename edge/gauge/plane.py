@@ -53,7 +53,9 @@ def plane_of(calibration: Calibration) -> Plane:
     """The plane that a calibration file describes."""
     table = calibration.plane
     # Limits of an error become a standard deviation as JCGM 100:2008, 4.3.7, has it.
-    return Plane("mm", np.array(table.homography), calibration.lens, table.scale_error / sqrt(3), table.rms_mm)
+    return Plane(
+        "mm", np.array(table.homography), calibration.lens, table.scale_error / sqrt(3), table.rms_mm
+    )
 
 
 def straight(points: Points, lens: Lens | None) -> Points:

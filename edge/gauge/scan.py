@@ -21,7 +21,7 @@ LINES_TOGETHER = 3
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """Profiles, one a row, from `starts` on; `steps` is the way from one sample to the next, about a pixel long."""
+    """Profiles, one a row, from `starts` on; `steps` are the ways to the next sample, about a pixel long."""
 
     profiles: Grey
     starts: Points
@@ -90,7 +90,9 @@ def _scan(view: View, starts: Points, along: Points, length: float) -> Scan:
     samples = max(2, ceil(length) + 1)
     steps = along * (length / (samples - 1))
     if not view.holds(np.concatenate([starts, starts + steps * (samples - 1)])):
-        raise NothingToMeasureError("lies outside of what the check looks at; move it, or make the roi larger")
+        raise NothingToMeasureError(
+            "lies outside of what the check looks at; move it, or make the roi larger"
+        )
     places = starts[:, np.newaxis] + steps[:, np.newaxis] * np.arange(samples)[:, np.newaxis]
     profiles = view.sample(places).reshape(-1, LINES_TOGETHER, samples).mean(axis=1)
     middle = LINES_TOGETHER // 2

@@ -34,7 +34,9 @@ class Caliper(Tool):
     start: Spot = Field(description="Where the search begins, outside of the part.")
     end: Spot = Field(description="Where it ends, beyond the part.")
     across_px: Pixels = Field(default=30.0, description="How broad the strip is that is searched.")
-    part: Shade = Field(default="dark", description="Whether what is measured is darker than what is around it.")
+    part: Shade = Field(
+        default="dark", description="Whether what is measured is darker than what is around it."
+    )
     edges: Literal["only", "outermost"] = Field(
         default="only",
         description="'only': two edges of equal strength are in doubt; 'outermost': the first and the last count.",
