@@ -150,7 +150,8 @@ def _deviation(off: Floats, unknowns: int) -> float:
 def _enough(points: Points) -> None:
     if len(points) < FEWEST_POINTS:
         raise NothingToMeasureError(
-            f"{len(points)} edge points are too few; give it at least {FEWEST_POINTS * 3} scan lines"
+            f"{len(points)} edge points are too few, and {FEWEST_POINTS} are needed, each of three scan lines; make"
+            " across_px larger, or move the tool"
         )
 
 
