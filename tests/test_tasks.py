@@ -42,7 +42,7 @@ FOUND: dict[str, Prediction] = {
     "areas": Segmentation(
         ("good", "scratch"), AREAS, np.ones(AREAS.shape, np.float32), AREAS >= 0, Box(0, 0, 160, 120)
     ),
-    "measurements": Measurements((Measurement("bore", 12.04, "mm", 0.02, ((20, 30), (60, 70))),)),
+    "measurements": Measurements((Measurement("bore", 12.04, "mm", 0.02, ends=((20, 30), (60, 70))),)),
     "codes": Readings((Reading("4006381333931", "EAN13", BOX),)),
 }
 
