@@ -8,9 +8,29 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from time import monotonic, monotonic_ns
-from typing import Any
+from typing import Any, assert_never
 
-from edge.types import Example, Finding, Frame, Inspection, ModelIdentity, Verdict
+import numpy as np
+
+from edge.types import (
+    Anomaly,
+    Box,
+    Classification,
+    Detection,
+    Detections,
+    Example,
+    Finding,
+    Frame,
+    Inspection,
+    Measurement,
+    Measurements,
+    ModelIdentity,
+    Prediction,
+    Reading,
+    Readings,
+    Segmentation,
+    Verdict,
+)
 
 RESULT = "edge.result/1"
 EVENT = "edge.event/1"
@@ -136,9 +156,7 @@ def describe(inspection: Inspection, recipe: str) -> dict[str, Any]:
         },
         "truth": None
         if frame.truth is None
-        else [
-            {"label": defect.label, "box": [round(edge, 1) for edge in defect.box]} for defect in frame.truth
-        ],
+        else [{"label": defect.label, "box": _box(defect.box)} for defect in frame.truth],
         "stage_ms": {stage: round(ms, 3) for stage, ms in inspection.stage_ms.items()},
     }
 
@@ -191,20 +209,68 @@ def _check(finding: Finding) -> dict[str, Any]:
         "reasons": list(decision.reasons),
         "regions": [
             {
-                "box": [round(edge, 1) for edge in region.box],
+                "box": _box(region.box),
                 "area_px": round(region.area_px, 1),
                 "peak": _rounded(region.peak),
                 "peak_at": [round(place, 1) for place in region.peak_at],
+                "label": region.label,
                 "nearest": None if region.nearest is None else _example(region.nearest),
             }
             for region in decision.regions
         ],
         "model": None if model is None else model_fields(model),
+        **_found(finding.prediction),
     }
 
 
+def _found(prediction: Prediction | None) -> dict[str, Any]:
+    """What only some tasks have to say; nothing of an anomaly map or a classification."""
+    match prediction:
+        case Detections():
+            return {"detections": [_detection(detection) for detection in prediction.found]}
+        case Segmentation():
+            return {"areas": _areas(prediction)}
+        case Measurements():
+            return {"measurements": [_measurement(measurement) for measurement in prediction.found]}
+        case Readings():
+            return {"codes": [_reading(reading) for reading in prediction.found]}
+        case Anomaly() | Classification() | None:
+            return {}
+        case _:
+            assert_never(prediction)
+
+
+def _detection(detection: Detection) -> dict[str, Any]:
+    return {"label": detection.label, "score": _rounded(detection.score), "box": _box(detection.box)}
+
+
+def _areas(segmentation: Segmentation) -> list[dict[str, Any]]:
+    cell_px = segmentation.box.area / segmentation.classes.size
+    counted = np.bincount(segmentation.classes[segmentation.valid], minlength=len(segmentation.labels))
+    cells = zip(segmentation.labels[1:], counted[1:].tolist(), strict=True)
+    return [{"label": label, "area_px": round(count * cell_px, 1)} for label, count in cells]
+
+
+def _measurement(measured: Measurement) -> dict[str, Any]:
+    return {
+        "name": measured.name,
+        "value": _rounded(measured.value),
+        "uncertainty": _rounded(measured.uncertainty),
+        "unit": measured.unit,
+        "reason": measured.reason,
+    }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {"text": reading.text, "symbology": reading.symbology, "box": _box(reading.box)}
+
+
+def _box(box: Box) -> list[float]:
+    return [round(edge, 1) for edge in box]
+
+
 def _example(example: Example) -> dict[str, Any]:
-    return {"picture": example.picture, "box": [round(edge, 1) for edge in example.box]}
+    return {"picture": example.picture, "box": _box(example.box)}
 
 
 def model_fields(model: ModelIdentity) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from edge.message import Report
 from edge.ports import EvidenceStore, Lane, Model
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate
-from edge.preprocess.tensor import Prepared, prepare
+from edge.preprocess.view import View, view
 from edge.service import Crew, Trouble
 from edge.types import (
     Decision,
@@ -76,7 +76,7 @@ class Ready:
     frame: Frame | Miss
     checks: tuple[Check, ...]
     unfit: tuple[str, ...] = ()
-    views: tuple[Prepared | InferenceError, ...] = ()
+    views: tuple[View | InferenceError, ...] = ()
     stage_ms: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -164,7 +164,7 @@ def judge_frame(ready: Ready) -> Inspection:
     if ready.unfit:
         return Inspection(frame, (), Decision(Verdict.INCONCLUSIVE, ready.unfit), ready.stage_ms)
     findings = tuple(
-        judge_view(view, check, frame.part_id) for view, check in zip(ready.views, ready.checks, strict=True)
+        judge_view(seen, check, frame.part_id) for seen, check in zip(ready.views, ready.checks, strict=True)
     )
     stage_ms = dict(ready.stage_ms)
     for finding in findings:
@@ -174,20 +174,20 @@ def judge_frame(ready: Ready) -> Inspection:
     return Inspection(frame, findings, worst([finding.decision for finding in findings]), stage_ms)
 
 
-def judge_view(view: Prepared | InferenceError, check: Check, part_id: str | None) -> Finding:
+def judge_view(seen: View | InferenceError, check: Check, part_id: str | None) -> Finding:
     """Run one check's model on what it is to see, and judge what it says."""
     was_failing = check.failing and check.part_id == part_id
     stopwatch = Stopwatch()
     prediction = None
     try:
-        if isinstance(view, InferenceError):
-            raise view
-        outputs = check.model.run(view)
+        if isinstance(seen, InferenceError):
+            raise seen
+        outputs = check.model.run(seen)
         stopwatch.lap("inference")
-        prediction = check.model.decode(outputs, view)
+        prediction = check.model.decode(outputs, seen)
         decision = judge(prediction, check.model.limits, check.config.rules, was_failing=was_failing)
         if decision.regions:
-            decision = check.model.explain(decision, outputs, view)
+            decision = check.model.explain(decision, outputs, seen)
         stopwatch.lap("judge")
     except NotTaughtError as err:
         decision = Decision(Verdict.INCONCLUSIVE, (f"check {check.config.name}: {err}",))
@@ -266,9 +266,9 @@ def unseen(frame: Frame | Miss) -> Frame | Miss:
     )
 
 
-def _view(pyramid: Pyramid, check: Check) -> Prepared | InferenceError:
+def _view(pyramid: Pyramid, check: Check) -> View | InferenceError:
     try:
-        return prepare(pyramid, check.model.spec, check.config.roi, check.config.polygon)
+        return view(pyramid, check.model.spec, check.config.roi, check.config.polygon)
     except InferenceError as err:
         return err
 

@@ -3,18 +3,18 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from edge.judge.rules import Limits
+from edge.judge.deviation import Limits
 from edge.message import Report
 from edge.preprocess.quality import QualityLimits
-from edge.preprocess.tensor import InputSpec, Prepared
+from edge.preprocess.view import Spec
 from edge.types import Decision, Inspection, ModelIdentity, Prediction, Row
 
 
 class Model(Protocol):
-    """A loaded bundle. Used by the inspect thread alone."""
+    """A loaded bundle: it is run on the view that its `spec` asks for. Used by the inspect thread alone."""
 
     @property
-    def spec(self) -> InputSpec:
+    def spec(self) -> Spec:
         """What the model gets to see of a frame."""
         ...
 
@@ -33,15 +33,15 @@ class Model(Protocol):
         """Which model it is, and on what it runs now; None while nothing is taught."""
         ...
 
-    def run(self, prepared: Prepared) -> Any:
+    def run(self, view: Any) -> Any:
         """The model's outputs. Raises `InferenceError`, and `NotTaughtError` where there is no model yet."""
         ...
 
-    def decode(self, outputs: Any, prepared: Prepared) -> Prediction:
+    def decode(self, outputs: Any, view: Any) -> Prediction:
         """What the outputs mean. Raises `InferenceError`."""
         ...
 
-    def explain(self, decision: Decision, outputs: Any, prepared: Prepared) -> Decision:
+    def explain(self, decision: Decision, outputs: Any, view: Any) -> Decision:
         """The decision on these outputs, whose regions now name the taught place that is most like them."""
         ...
 

@@ -19,6 +19,8 @@ Map = npt.NDArray[np.float32]
 """A score for each cell of a grid, rows×columns."""
 Mask = npt.NDArray[np.bool_]
 """True where a cell or pixel counts, rows×columns."""
+Classes = npt.NDArray[np.uint8]
+"""The number of a label for each cell of a grid, rows×columns."""
 
 
 class Box(NamedTuple):
@@ -162,9 +164,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Region:
-    """A connected area of an anomaly map at or above the limit, in frame pixels.
+    """A place that a decision rests on, in frame pixels: of a defect, or of a thing that should not be there.
 
-    `peak` is its highest score, and `peak_at` (x, y) the middle of the cell that has it. `nearest` is None where
+    In an anomaly map it is a connected area at or above the limit. `peak` is its highest score, and `peak_at`
+    (x, y) where that is. `label` is what it is called, where the model tells things apart. `nearest` is None where
     the bundle keeps no examples.
     """
 
@@ -173,6 +176,7 @@ class Region:
     peak: float
     peak_at: tuple[float, float]
     nearest: Example | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +200,78 @@ class Classification:
     scores: tuple[float, ...]
 
 
-Prediction = Anomaly | Classification
-"""What a model says of a picture; read it with `match` and `assert_never`."""
+class Detection(NamedTuple):
+    """A thing that was found: what it is, how sure that is (0…1), and where, in frame pixels."""
+
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The things in a picture, best first."""
+
+    found: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What each cell of a picture shows.
+
+    `classes` has for each cell of `box` the place of its label in `labels`, of which the first is the
+    background: what is good. `scores` is how sure that is (0…1). Cells that are False in `valid` lie outside the
+    region of interest and count for nothing.
+    """
+
+    labels: tuple[str, ...]
+    classes: Classes
+    scores: Map
+    valid: Mask
+    box: Box
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measured value with its expanded uncertainty (k = 2), both in `unit`: mm, px, mm2, px2 or deg.
+
+    `value` is None where there was nothing to measure, and `reason` then says why. `points` are frame pixels
+    (x, y) for a person to see what was measured: the ends of a distance, or points on an outline.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    uncertainty: float = 0.0
+    points: tuple[tuple[float, float], ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured in a picture, in the order of the bundle's tools."""
+
+    found: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A code or print that was read. `symbology` is its kind, such as QRCode; `box` in frame pixels."""
+
+    text: str
+    symbology: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What was read in a picture."""
+
+    found: tuple[Reading, ...]
+
+
+Prediction = Anomaly | Classification | Detections | Segmentation | Measurements | Readings
+"""What a model or a measuring tool says of a picture; read it with `match` and `assert_never`."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +291,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model judged, and on what: it is in every report."""
+    """Which model judged, and on what: it is in every report. What needs no network says `delegate` "none"."""
 
     name: str
     version: int

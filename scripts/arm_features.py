@@ -25,7 +25,7 @@ tensors = {
     for path in sorted(Path("parts").glob("*.png"))[:FIRST]
 }
 given = dict(np.load(sys.argv[2])) if len(sys.argv) > 2 else tensors
-interpreter = Interpreter(bundle.files[bundle.manifest.model], size=(spec.height, spec.width))
+interpreter = Interpreter(bundle.files[bundle.manifest.network], size=(spec.height, spec.width))
 features = [output.ravel() for name in tensors for output in interpreter.invoke(given[name])]
 np.savez(sys.argv[1], features=np.concatenate(features), **tensors)
 print(f"{runtime()}, NumPy {np.__version__}")

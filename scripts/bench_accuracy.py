@@ -112,7 +112,7 @@ def timed(bundle: Bundle, paths: Sequence[Path]) -> Figures:
     """Milliseconds of a run of the model, and of the bare backbone on the same tensors, in turn."""
     model = open_model(bundle)
     size = (model.spec.height, model.spec.width) if bundle.manifest.resizable else None
-    bare = Interpreter(bundle.files[bundle.manifest.model], name=str(bundle.model_path), size=size)
+    bare = Interpreter(bundle.files[bundle.manifest.network], name=str(bundle.model_path), size=size)
     views = [prepare(read(path), model.spec) for path in paths]
     whole_ms, bare_ms = [], []
     for number in range(TIMED + 5):
@@ -136,7 +136,7 @@ def timed(bundle: Bundle, paths: Sequence[Path]) -> Figures:
 
 def setting(bundle: Bundle) -> str:
     """How the bundle looks at a picture, and by which method it judges."""
-    seen, head = bundle.manifest.input, bundle.manifest.anomaly
+    seen, head = bundle.manifest.seen, bundle.manifest.anomaly
     words = [f"{seen.width}×{seen.height}"]
     words += [f"{seen.tiles_x}×{seen.tiles_y} tiles"] if seen.tiles_x * seen.tiles_y > 1 else []
     words += [f"contrast {seen.contrast}"]

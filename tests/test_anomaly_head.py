@@ -5,7 +5,8 @@ from edge.errors import BundleError
 from edge.model.anomaly_head import GAIN, AnomalyScorer
 from edge.model.arrays import Arrays, Floats
 from edge.model.interpreter import TensorSpec
-from edge.model.manifest import AnomalyHead, Input
+from edge.model.manifest import Input
+from edge.model.tables.anomaly import AnomalyHead
 
 FEATURES = TensorSpec("features", (1, 2, 2, 3), np.dtype(np.float32), 0.0, 0)
 BANK: Arrays = {

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from edge.errors import BundleError
 from edge.model.bundle import assemble, load, write
-from edge.model.manifest import MANIFEST, Golden, Limits, Manifest, text
+from edge.model.manifest import Golden, Limits, Manifest, text
+from edge.model.tables import MANIFEST
 
 FOLDER = Path("part")
 

@@ -9,8 +9,8 @@ from edge.config import Check
 from edge.errors import BundleError
 from edge.model.bundle import load
 from edge.model.checks import open_check
-from edge.model.manifest import MANIFEST
 from edge.model.runtime import runtime
+from edge.model.tables import MANIFEST
 
 
 def believed(folder: Path, cache: Path) -> Path:

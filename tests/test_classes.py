@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from edge.cli.main import app
 from edge.config import Check, Rules
 from edge.errors import BundleError, ConfigError
-from edge.judge.rules import Limits, check_rules, judge
+from edge.judge.deviation import Limits
+from edge.judge.rules import check_rules, judge
 from edge.model.arrays import pack, unpack
 from edge.model.bundle import load
 from edge.model.golden import check, replay
@@ -141,7 +142,7 @@ def test_score_prints_the_label_beside_the_verdict(taught: TaughtClasses, tmp_pa
 def test_rules_that_let_unknown_pass_are_refused(tmp_path: Path) -> None:
     config = Check(name="plate", bundle=tmp_path, rules=Rules(good_labels=["good", "unknown"]))
     with pytest.raises(ConfigError, match="'unknown' is what is like no taught class, and cannot pass"):
-        check_rules(config, Limits(), ["good", "bad", "unknown"])
+        check_rules(config, Limits(), "classification", ["good", "bad", "unknown"])
 
 
 def test_the_bundle_proves_itself_with_a_picture_of_each_class(taught: TaughtClasses) -> None:

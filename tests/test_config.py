@@ -14,6 +14,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from edge import config
+from edge.config.detection import Count, DetectionRules
+from edge.config.measurement import Tolerance
+from edge.config.reading import ReadingRules
+from edge.config.segmentation import SegmentationRules
 from edge.errors import ConfigError
 from edge.secret import read_secret
 from edge.table import tables_in, validate
@@ -152,6 +156,9 @@ def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
     kinds = {
         "station": config.Station, "recipe": config.Recipe, "recipe.checks": config.Check,
         "recipe.checks.roi": config.Rectangle, "recipe.checks.rules": config.Rules, "quality": config.Quality,
+        "recipe.checks.rules.detection": DetectionRules, "recipe.checks.rules.detection.counts": Count,
+        "recipe.checks.rules.segmentation": SegmentationRules,
+        "recipe.checks.rules.measurement.tolerances": Tolerance, "recipe.checks.rules.reading": ReadingRules,
         "outbox": config.Outbox, "evidence": config.Evidence, "teaching": config.Teaching,
         "health": config.Health, "gpio": config.Gpio,
     }  # fmt: skip

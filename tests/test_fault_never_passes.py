@@ -14,7 +14,7 @@ from delegate_double import Switch
 
 from edge import config
 from edge.errors import DeviceError, InferenceError
-from edge.judge.rules import Limits
+from edge.judge.deviation import Limits
 from edge.judge.vote import Vote
 from edge.mailbox import Mailbox, WhenFull
 from edge.model.bundle import load

@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from edge.config import Check, Point, Rules
 from edge.errors import ConfigError
-from edge.judge.rules import Limits, check_rules, judge
+from edge.judge.deviation import Limits
+from edge.judge.rules import check_rules, judge
 from edge.types import Anomaly, Box, Classification, Decision, Map, Mask, Verdict
 
 FRAME = Box(0, 0, 1400, 700)
@@ -420,13 +421,13 @@ def a_check(**settings: object) -> Check:
 
 def complaint(check: Check, limits: Limits = LIMITS, labels: Sequence[str] = ()) -> str:
     with pytest.raises(ConfigError) as caught:
-        check_rules(check, limits, labels)
+        check_rules(check, limits, "classification" if labels else "anomaly", labels)
     return str(caught.value)
 
 
 def test_rules_that_agree_are_accepted() -> None:
     check_rules(a_check(polygon=square(0, 0, 9, 9)), LIMITS)
-    check_rules(a_check(rules={"good_labels": ["good"]}), LIMITS, ["good", "bad"])
+    check_rules(a_check(rules={"good_labels": ["good"]}), LIMITS, "classification", ["good", "bad"])
 
 
 def test_passing_over_the_fail_limit_is_refused_and_says_whose_limit_it_is() -> None:

@@ -13,8 +13,9 @@ from edge.model.arrays import pack, unpack
 from edge.model.bundle import load
 from edge.model.checks import open_check
 from edge.model.golden import replay, score
-from edge.model.manifest import AnomalyHead, Input
+from edge.model.manifest import Input
 from edge.model.runner import Model, open_model
+from edge.model.tables.anomaly import AnomalyHead
 from edge.pipeline import judge_frame, prepare_frame
 from edge.preprocess.layout import lay_out
 from edge.preprocess.quality import QualityGate

@@ -17,10 +17,10 @@ from edge.errors import BundleError, DelegateError, DeviceError
 from edge.model.bundle import Bundle, load
 from edge.model.checks import open_check, probe_delegates
 from edge.model.delegates import DelegateConfig
-from edge.model.manifest import MANIFEST
 from edge.model.runner import open_model
 from edge.model.shelves import renewed
 from edge.model.standby import Standby
+from edge.model.tables import MANIFEST
 from edge.pipeline import Check as OpenCheck
 from edge.pipeline import Inspector
 from edge.preprocess.quality import QualityGate

@@ -15,8 +15,8 @@ from edge.errors import BundleError, ConfigError
 from edge.model import examples, shipped
 from edge.model.bundle import load
 from edge.model.golden import replay, score
-from edge.model.manifest import MANIFEST
 from edge.model.runner import open_model
+from edge.model.tables import MANIFEST
 from edge.model.verify import verify
 from edge.preprocess.quality import complaints, measure
 from edge.teach import notebook

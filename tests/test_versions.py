@@ -13,7 +13,7 @@ from edge import durable
 from edge.errors import BundleError, DeviceError
 from edge.model import bundle, versions
 from edge.model.bundle import load, write
-from edge.model.manifest import MANIFEST
+from edge.model.tables import MANIFEST
 from edge.model.versions import ACTIVE, KEPT, Shelf, resolve
 
 

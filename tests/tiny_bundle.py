@@ -11,8 +11,10 @@ import tiny_model
 from edge.model.arrays import pack
 from edge.model.bundle import described, load, write
 from edge.model.golden import score
-from edge.model.manifest import AnomalyHead, ClassificationHead, Golden, Input, Manifest
+from edge.model.manifest import Golden, Input, Manifest
 from edge.model.runner import open_model
+from edge.model.tables.anomaly import AnomalyHead
+from edge.model.tables.classification import ClassificationHead
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 
 COLOURS = ("red", "green", "blue")

@@ -161,7 +161,7 @@ class Chunks:
     def _measure(self) -> None:
         """Milliseconds of the bare backbone and of the model with its head, in turn, on one prepared frame."""
         model = self.daemon.inspector.checks[0].model
-        prepared = prepare(self.source.sample, model.spec)
+        prepared = prepare(self.source.sample, model.spec)  # type: ignore[arg-type]  # it has a network
         backbone = model.engine  # type: ignore[attr-defined]  # the same one, to spare memory
         self.backbone_ms.append([])
         self.model_run_ms.append([])

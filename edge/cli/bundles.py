@@ -149,13 +149,13 @@ def open_bundle(folder: Path) -> "Check":
     """
     from edge.config import Check as CheckConfig
     from edge.model.bundle import load
-    from edge.model.runner import open_model
+    from edge.model.runner import open_any
     from edge.model.verify import verify
     from edge.pipeline import Check
 
     bundle = load(folder)
     verify(bundle)
-    return Check(CheckConfig(name="check", bundle=folder), open_model(bundle))
+    return Check(CheckConfig(name="check", bundle=folder), open_any(bundle))
 
 
 def inspections(check: "Check", paths: list[Path]) -> Iterator[tuple[Path, "Inspection"]]:

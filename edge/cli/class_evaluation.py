@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge.errors import ConfigError
-from edge.judge.rules import UNKNOWN
+from edge.judge.classification import UNKNOWN
 from edge.types import Inspection
 
 NOT_JUDGED = "not judged"

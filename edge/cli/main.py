@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, lines, station, teaching, tune
+from edge.cli import bench, broker, bundles, demo, doctor, lines, models, station, teaching, tune
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ for command in (
     teaching.teach,
     bundles.score,
     bundles.evaluate,
+    models.models,
     bench.bench,
     tune.tune,
     doctor.doctor,

@@ -4,6 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from edge.config.detection import DetectionRules
+from edge.config.measurement import MeasurementRules
+from edge.config.reading import ReadingRules
+from edge.config.segmentation import SegmentationRules
 from edge.table import FilePath, Fraction, Segment, Table
 
 Point = tuple[int, int]
@@ -48,6 +52,10 @@ class Rules(Table):
     min_probability: Fraction = Field(
         0.8, description="For classification: a winning label under it is inconclusive."
     )
+    detection: DetectionRules = DetectionRules()
+    segmentation: SegmentationRules = SegmentationRules()
+    measurement: MeasurementRules = MeasurementRules()
+    reading: ReadingRules = ReadingRules()
 
 
 class Check(Table):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edge.durable import write_folder
 from edge.errors import BundleError
-from edge.model.manifest import MANIFEST, File, Manifest, text
+from edge.model.manifest import File, Manifest, text
+from edge.model.tables import MANIFEST
 from edge.model.versions import resolve
 from edge.table import read_table
 
@@ -31,7 +32,7 @@ class Bundle:
     @property
     def model_path(self) -> Path:
         """What complaints about the model call it."""
-        return self.folder / self.manifest.model
+        return self.folder / self.manifest.network
 
 
 def load(folder: Path) -> Bundle:

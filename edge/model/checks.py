@@ -12,7 +12,8 @@ from edge.judge.rules import check_rules
 from edge.model import golden
 from edge.model.bundle import Bundle, load
 from edge.model.delegates import CPU, DelegateConfig
-from edge.model.runner import Model, open_model
+from edge.model.instrument import Instrument
+from edge.model.runner import Model, open_any, open_model
 from edge.model.standby import Standby
 from edge.model.tuning import FILE as TUNED
 from edge.model.tuning import Surroundings, recall
@@ -38,10 +39,17 @@ def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = 
         return Check(config, Untaught())
     bundle = load(config.bundle)
     verify(bundle, verified)
-    model = open_model(bundle, threads=config.threads)
+    model = open_any(bundle, config.threads)
     golden.check(bundle, golden.replay(bundle, model))
-    check_rules(config, model.limits, model.labels)
+    check_rules(config, model.limits, model.task, model.labels)
     delegate = DelegateConfig.of(config)
+    if isinstance(model, Instrument):
+        if delegate.name not in {CPU.name, AUTO}:
+            raise ConfigError(
+                f"check {config.name}: delegate: is '{delegate.name}', but {bundle.folder} has no network;"
+                " take it out"
+            )
+        return Check(config, model)
     if delegate.name == AUTO:
         return Check(config, _as_tuned(bundle, model, delegate, tuned))
     if delegate.name == CPU.name:

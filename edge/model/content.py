@@ -14,12 +14,12 @@ Precision = Literal["int8", "float16"]
 def content_for(bundle: Bundle, delegate: str, precision: Precision) -> bytes:
     """The model's bytes for this delegate. Raises `DeviceError` where the bundle has none for it."""
     if precision == "float16":
-        twin = float_twin(bundle.files[bundle.manifest.model])
+        twin = float_twin(bundle.files[bundle.manifest.network])
         if twin is None:
             raise DeviceError(f"{bundle.model_path}: there is no float16 model that it was made from")
         return twin
     if delegate != "edgetpu":
-        return bundle.files[bundle.manifest.model]
+        return bundle.files[bundle.manifest.network]
     compiled = edgetpu_name(bundle)
     if compiled not in bundle.files:
         raise DeviceError(
@@ -31,9 +31,9 @@ def content_for(bundle: Bundle, delegate: str, precision: Precision) -> bytes:
 
 def edgetpu_name(bundle: Bundle) -> str:
     """What the Edge TPU's compiler calls the model that it has compiled."""
-    return f"{Path(bundle.manifest.model).stem}_edgetpu.tflite"
+    return f"{Path(bundle.manifest.network).stem}_edgetpu.tflite"
 
 
 def has_float_twin(bundle: Bundle) -> bool:
     """Whether the bundle's model is a shipped backbone, whose float model is at hand."""
-    return float_twin(bundle.files[bundle.manifest.model]) is not None
+    return float_twin(bundle.files[bundle.manifest.network]) is not None

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from edge.errors import BundleError
-from edge.judge.rules import UNKNOWN
+from edge.judge.classification import UNKNOWN
 from edge.model.arrays import Floats, unpack
 from edge.model.embedding import LENGTH, Embedder
 from edge.model.interpreter import TensorSpec
-from edge.model.manifest import ClassificationHead, Input
+from edge.model.manifest import Input
 from edge.model.prototypes import from_arrays
+from edge.model.tables.classification import ClassificationHead
 from edge.model.taps import Outputs, Taps
 from edge.types import Classification
 

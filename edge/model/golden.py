@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 
@@ -9,18 +10,30 @@ from edge.errors import BundleError, CaptureError, InferenceError
 from edge.judge import anomaly
 from edge.model.bundle import Bundle
 from edge.model.manifest import Golden, Tolerance
-from edge.model.runner import Model
+from edge.ports import Model
 from edge.preprocess.picture import decode
-from edge.preprocess.tensor import prepare
-from edge.types import Anomaly, Classification, Image, Prediction
+from edge.preprocess.pyramid import Pyramid
+from edge.preprocess.tensor import InputSpec
+from edge.preprocess.view import view
+from edge.types import (
+    Anomaly,
+    Classification,
+    Detections,
+    Image,
+    Measurements,
+    Prediction,
+    Readings,
+    Segmentation,
+)
 
 
 def replay(bundle: Bundle, model: Model) -> tuple[float, ...]:
     """The scores of the bundle's golden pictures, in the manifest's order. Raises `BundleError`."""
     # Also where there is none: a model that has never run is not sound.
-    blank = np.zeros((model.spec.height, model.spec.width, 3), np.uint8)
-    prepared = prepare(blank, replace(model.spec, roi=None))
-    model.decode(model.run(prepared), prepared)
+    if isinstance(model.spec, InputSpec):
+        blank = np.zeros((model.spec.height, model.spec.width, 3), np.uint8)
+        seen = view(Pyramid(blank), replace(model.spec, roi=None))
+        model.decode(model.run(seen), seen)
     return tuple(_replay(bundle, model, golden) for golden in bundle.manifest.golden)
 
 
@@ -53,9 +66,9 @@ def difference(bundle: Bundle, model: Model, number: int) -> str | None:
 
 
 def score(model: Model, picture: Image, label: str | None = None) -> float:
-    """The anomaly score of a picture, or the probability of `label`. Raises `InferenceError`."""
-    prepared = prepare(picture, model.spec)
-    return _score(model.decode(model.run(prepared), prepared), label)
+    """What the manifest's `Golden.score` is for this task, of this picture. Raises `InferenceError`."""
+    seen = view(Pyramid(picture), model.spec)
+    return _score(model.decode(model.run(seen), seen), label)
 
 
 def _replay(bundle: Bundle, model: Model, golden: Golden) -> float:
@@ -74,6 +87,33 @@ def _score(prediction: Prediction, label: str | None) -> float:
             return anomaly.score(prediction.anomaly_map[prediction.valid])
         case Classification():
             return dict(zip(prediction.labels, prediction.scores, strict=True)).get(label or "", float("nan"))
+        case Detections():
+            return max(
+                (thing.score for thing in prediction.found if label in {None, thing.label}), default=0.0
+            )
+        case Segmentation():
+            return _share(prediction, label)
+        case Measurements():
+            values = [
+                one.value for one in prediction.found if label in {None, one.name} and one.value is not None
+            ]
+            return values[0] if values else float("nan")
+        case Readings():
+            return float(any(label in {None, reading.text} for reading in prediction.found))
+        case _:
+            assert_never(prediction)
+
+
+def _share(segmentation: Segmentation, label: str | None) -> float:
+    """How much of what counts is `label`, or anything but the background; 0…1."""
+    counted = segmentation.classes[segmentation.valid]
+    if label is None:
+        return float(np.mean(counted > 0))
+    return (
+        float(np.mean(counted == segmentation.labels.index(label)))
+        if label in segmentation.labels
+        else np.nan
+    )
 
 
 def _complaints(expected: Sequence[Golden], scores: Sequence[float], tolerance: Tolerance) -> Iterator[str]:

@@ -7,35 +7,27 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from edge.config import Rectangle
-from edge.model.methods import Method
+from edge.model.tables import FileName, Finite, Label, Positive
+from edge.model.tables.anomaly import AnomalyHead
+from edge.model.tables.classification import ClassificationHead
+from edge.model.tables.detection import DetectionHead
+from edge.model.tables.measurement import MeasurementTools
+from edge.model.tables.reading import ReadingTools
+from edge.model.tables.restoration import RestorationHead
+from edge.model.tables.segmentation import SegmentationHead
 from edge.table import Segment, Table
 
 SCHEMA = "edge.bundle/2"
-MANIFEST = "model.toml"
-"""Its name in the bundle's folder."""
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-def _plain(name: str) -> str:
-    if name in {MANIFEST, ".", ".."}:
-        raise ValueError("is not the name of a file of the bundle")
-    return name
-
-
-FileName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=128),
-    AfterValidator(_plain),
+Task = Literal[
+    "anomaly", "classification", "detection", "segmentation", "measurement", "reading", "restoration"
 ]
-"""A file beside the manifest: no folders, nothing hidden."""
-Label = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+WITHOUT_NETWORK = {"measurement", "reading"}
+"""Tasks that see the picture itself; their bundles have no .tflite file."""
 
 
 class Input(Table):
@@ -64,38 +56,6 @@ class File(Table):
     size_bytes: int = Field(ge=0, le=512 * 1024 * 1024, description="Its size.")
 
 
-class AnomalyHead(Table):
-    """How far cells are from those of good parts."""
-
-    method: Method = Field(description="How distances are found.")
-    head: FileName = Field(description="The file with the method's arrays.")
-    strides_px: list[Literal[8, 16]] = Field(
-        default=[16],
-        min_length=1,
-        max_length=2,
-        description="Which features: input pixels between two cells.",
-    )
-    limit_distance: Positive = Field(description="Distance that has the score 1.0.")
-
-
-class ClassificationHead(Table):
-    """A probability for each label."""
-
-    labels: list[Label] = Field(
-        min_length=2, max_length=10_000, description="In the order of the model's output, or as taught."
-    )
-    head: FileName | None = Field(
-        default=None,
-        description="The file with the arrays of few-shot classes; none: the model itself gives probabilities.",
-    )
-    strides_px: list[Literal[8, 16]] = Field(
-        default=[8, 16],
-        min_length=1,
-        max_length=2,
-        description="With a head: which features; input pixels between two cells.",
-    )
-
-
 class Limits(Table):
     """Taught limits of the score."""
 
@@ -119,8 +79,13 @@ class Golden(Table):
     """A picture whose score is known: what the bundle must answer before it is used."""
 
     file: FileName = Field(description="The picture.")
-    score: Finite = Field(description="Anomaly score, or the probability of `label`.")
-    label: Label | None = Field(default=None, description="For a classification: the label that must win.")
+    score: Finite = Field(
+        description="Anomaly score; probability of `label`; the best score of a detected `label`; the share of the"
+        " picture that is `label`; the value measured by the tool `label`; 1 where `label` is read."
+    )
+    label: Label | None = Field(
+        default=None, description="What the score is of; none: an anomaly score, or anything that was found."
+    )
 
 
 class Tolerance(Table):
@@ -136,13 +101,20 @@ class Manifest(Table):
     schema_: Literal["edge.bundle/2"] = Field(alias="schema", description="How to read this file.")
     name: Segment = Field(description="Name of the model, in every report.")
     version: int = Field(default=1, ge=1, description="Counts up from teaching to teaching.")
-    task: Literal["anomaly", "classification"] = Field(description="What the model answers.")
+    task: Task = Field(description="What the model answers.")
     created: datetime = Field(description="When it was taught.")
-    model: FileName = Field(description="The .tflite file.")
-    input: Input = Field(description="What the model gets to see.")
-    files: dict[FileName, File] = Field(min_length=1, max_length=256, description="Every file, by name.")
+    model: FileName | None = Field(
+        default=None, description="The .tflite file; none where no network is needed."
+    )
+    input: Input | None = Field(default=None, description="What the network gets to see.")
+    files: dict[FileName, File] = Field(default={}, max_length=256, description="Every file, by name.")
     anomaly: AnomalyHead | None = Field(default=None, description="For task 'anomaly'.")
     classification: ClassificationHead | None = Field(default=None, description="For task 'classification'.")
+    detection: DetectionHead | None = Field(default=None, description="For task 'detection'.")
+    segmentation: SegmentationHead | None = Field(default=None, description="For task 'segmentation'.")
+    measurement: MeasurementTools | None = Field(default=None, description="For task 'measurement'.")
+    reading: ReadingTools | None = Field(default=None, description="For task 'reading'.")
+    restoration: RestorationHead | None = Field(default=None, description="For task 'restoration'.")
     limits: Limits = Field(default=Limits(), description="Taught limits of the score.")
     quality: Quality = Field(default=Quality(), description="What a picture must be to be judged.")
     golden: list[Golden] = Field(default=[], max_length=64, description="Pictures with known scores.")
@@ -150,27 +122,52 @@ class Manifest(Table):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.head is None:
+        if getattr(self, self.task) is None:
             raise ValueError(f"task is '{self.task}': add the table [{self.task}]")
-        named = [self.model, *(golden.file for golden in self.golden)]
-        named += [self.anomaly.head] if self.anomaly else []
-        named += [self.classification.head] if self.classification and self.classification.head else []
-        for name in named:
+        needs_network = self.task not in WITHOUT_NETWORK
+        for key in ("model", "input"):
+            if needs_network and getattr(self, key) is None:
+                raise ValueError(f"task is '{self.task}', which needs a network: add {key}")
+            if not needs_network and getattr(self, key) is not None:
+                raise ValueError(f"task is '{self.task}', which needs no network: take {key} out")
+        for name in self._named():
             if name not in self.files:
                 raise ValueError(
                     f"'{name}' is used but not among [files]; add it with its sha256 and size_bytes"
                 )
         return self
 
+    def _named(self) -> Iterator[str]:
+        yield from (golden.file for golden in self.golden)
+        heads = (self.anomaly, self.classification)
+        yield from (head.head for head in heads if head is not None and head.head is not None)
+        if self.model is not None:
+            yield self.model
+
+    @property
+    def network(self) -> str:
+        """The .tflite file, of a task that needs one."""
+        assert self.model is not None  # noqa: S101 - _complete has seen to it
+        return self.model
+
+    @property
+    def seen(self) -> Input:
+        """What the network gets to see, of a task that needs one."""
+        assert self.input is not None  # noqa: S101 - _complete has seen to it
+        return self.input
+
     @property
     def resizable(self) -> bool:
         """Whether its model is a backbone, which takes pictures of any size."""
-        return self.head is not None and self.head.head is not None
+        return self.anomaly is not None or (
+            self.classification is not None and self.classification.head is not None
+        )
 
     @property
-    def head(self) -> AnomalyHead | ClassificationHead | None:
-        """The table of its task."""
-        return self.anomaly if self.task == "anomaly" else self.classification
+    def labels(self) -> tuple[str, ...]:
+        """What it can call a part, a thing or an area; none for other tasks."""
+        head = self.classification or self.detection or self.segmentation
+        return () if head is None else tuple(head.labels)
 
 
 def text(manifest: Manifest) -> str:

@@ -1,55 +1,23 @@
 """A bundle at work: what runs its model, and its head, from tensors to a prediction."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import replace
 
 from edge.errors import BundleError
-from edge.judge.rules import Limits
-from edge.model import examples
-from edge.model.anomaly_head import AnomalyScorer
-from edge.model.arrays import unpack
+from edge.judge.deviation import Limits
+from edge.model import anomaly_head, classifier, detection, segmentation
 from edge.model.bundle import Bundle
-from edge.model.classifier import Classifier
 from edge.model.content import Precision, content_for
 from edge.model.delegate_process import DelegateProcess
 from edge.model.delegates import CPU, DelegateConfig
-from edge.model.few_shot import FewShot
+from edge.model.head import Head, Result
+from edge.model.instrument import Instrument, open_instrument
 from edge.model.interpreter import Engine, Interpreter, TensorSpec
-from edge.model.manifest import MANIFEST
-from edge.model.taps import Outputs
+from edge.model.manifest import WITHOUT_NETWORK
+from edge.model.tables import MANIFEST
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared
 from edge.types import Decision, ModelIdentity, Prediction
-
-Scores = tuple[npt.NDArray[np.float32], ...]
-"""For each tensor: a map of relative distances, or a probability for each label."""
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a model makes of a picture. `outputs` are the interpreter's own, tensor by tensor."""
-
-    scores: Scores
-    outputs: tuple[Outputs, ...]
-
-
-Explain = Callable[[Decision, Result, Prepared], Decision]
-
-
-def _unexplained(decision: Decision, _result: Result, _prepared: Prepared) -> Decision:
-    return decision
-
-
-class Head(NamedTuple):
-    """From the interpreter's outputs for each tensor to a prediction for the picture."""
-
-    score: Callable[[Outputs], npt.NDArray[np.float32]]
-    decode: Callable[[Scores, Prepared], Prediction]
-    explain: Explain = _unexplained
 
 
 class Model:
@@ -59,12 +27,14 @@ class Model:
         """Raises `BundleError` where the model is not what the manifest says."""
         manifest = bundle.manifest
         self.engine = engine
-        _check_input(manifest.input.width, manifest.input.height, engine.inputs[0], bundle)
+        _check_input(manifest.seen.width, manifest.seen.height, engine.inputs[0], bundle)
+        if manifest.task not in HEADS:
+            raise BundleError(f"{bundle.folder}: {NO_HEAD.format(manifest.task)}")
         self._head = HEADS[manifest.task](bundle, engine.outputs)
-        self.spec = InputSpec(**dict(manifest.input))
+        self.spec = InputSpec(**dict(manifest.seen))
         self.limits = Limits(pass_below=manifest.limits.pass_below)
         self.quality = QualityLimits.from_table(manifest.quality.model_dump())
-        self.labels = tuple(manifest.classification.labels) if manifest.classification else ()
+        self.task, self.labels = manifest.task, manifest.labels
         self.identity = ModelIdentity(
             manifest.name, manifest.version, bundle.digest, engine.delegate, threads
         )
@@ -98,7 +68,7 @@ def open_model(
     manifest = bundle.manifest
     # What was compiled for the Edge TPU has the size that it was compiled for.
     resizable = manifest.resizable and delegate.name != "edgetpu"
-    size = (manifest.input.height, manifest.input.width) if resizable else None
+    size = (manifest.seen.height, manifest.seen.width) if resizable else None
     content = content_for(bundle, delegate.name, precision)
     opened: type[Interpreter | DelegateProcess] = (
         Interpreter if delegate.name == CPU.name else DelegateProcess
@@ -111,49 +81,19 @@ def open_model(
     return model
 
 
-def _anomaly(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
-    table = bundle.manifest.anomaly
-    assert table is not None  # noqa: S101 - the manifest has the table of its task
-    path = str(bundle.folder / table.head)
-    arrays = unpack(bundle.files[table.head], path)
-    scorer = AnomalyScorer(table, bundle.manifest.input, arrays, outputs, path)
-    explain = _explaining(bundle, scorer) if examples.FILE in bundle.files else _unexplained
-    return Head(scorer.score, lambda scores, prepared: prepared.stitch(scores), explain)
+def open_any(bundle: Bundle, threads: int = 1) -> "Model | Instrument":
+    """Make a bundle ready to run on the CPU, whether it has a network or not. Raises as `open_model`."""
+    if bundle.manifest.task in WITHOUT_NETWORK:
+        return open_instrument(bundle)
+    return open_model(bundle, threads=threads)
 
 
-def _explaining(bundle: Bundle, scorer: AnomalyScorer) -> Explain:
-    taps = scorer.taps
-    content, path = bundle.files[examples.FILE], str(bundle.folder / examples.FILE)
-    taught = examples.Examples(content, path, taps.channels)
-
-    def explain(decision: Decision, result: Result, prepared: Prepared) -> Decision:
-        shape = (taps.rows, taps.columns, taps.channels)
-        cells = [taps.cells(seen).reshape(shape) for seen in result.outputs]
-        return examples.explain(decision, taught, prepared.layout, cells, result.scores)
-
-    return explain
-
-
-def _classification(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
-    table = bundle.manifest.classification
-    assert table is not None  # noqa: S101 - the manifest has the table of its task
-    if bundle.manifest.input.tiles_x * bundle.manifest.input.tiles_y != 1:
-        raise BundleError(
-            f"{bundle.folder / MANIFEST}: input.tiles_x: a classification sees one tile; set both to 1"
-        )
-    if table.head is not None:
-        path = str(bundle.folder / table.head)
-        few = FewShot(table, bundle.manifest.input, bundle.files[table.head], outputs, path)
-        return Head(few.score, lambda scores, _: few.decode(scores[0]))
-    if len(outputs) != 1:
-        raise BundleError(f"{bundle.model_path}: has {len(outputs)} outputs; a classification has one")
-    head = Classifier(tuple(table.labels), outputs[0], str(bundle.model_path))
-    return Head(lambda seen: head.score(seen[0]), lambda scores, _: head.decode(scores[0]))
-
-
+NO_HEAD = "task '{}' judges nothing; a check needs a bundle that does"
 HEADS: dict[str, Callable[[Bundle, Sequence[TensorSpec]], Head]] = {
-    "anomaly": _anomaly,
-    "classification": _classification,
+    "anomaly": anomaly_head.open_head,
+    "classification": classifier.open_head,
+    "detection": detection.open_head,
+    "segmentation": segmentation.open_head,
 }
 
 

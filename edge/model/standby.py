@@ -10,7 +10,8 @@ from edge.model import golden
 from edge.model.bundle import Bundle
 from edge.model.content import Precision
 from edge.model.delegates import DelegateConfig
-from edge.model.runner import Model, Result, open_model
+from edge.model.head import Result
+from edge.model.runner import Model, open_model
 from edge.preprocess.tensor import Prepared
 from edge.types import Decision, ModelIdentity, Prediction
 
@@ -43,7 +44,7 @@ class Standby:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Tries the delegate at once. `cpu` is the same bundle on the CPU, proven."""
-        self.spec, self.limits, self.quality, self.labels = cpu.spec, cpu.limits, cpu.quality, cpu.labels
+        self.spec, self.limits, self.quality = cpu.spec, cpu.limits, cpu.quality
         self._bundle, self._delegate, self._threads, self._precision = bundle, delegate, threads, precision
         self._cpu = self._judge = cpu
         self._proven: Model | None = None

@@ -13,9 +13,9 @@ from typing import BinaryIO
 from edge.errors import EdgeError
 from edge.model.bundle import Bundle, assemble
 from edge.model.golden import replay
-from edge.model.manifest import MANIFEST
-from edge.model.runner import open_model
+from edge.model.runner import open_any
 from edge.model.runtime import runtime
+from edge.model.tables import MANIFEST
 
 MEMORY_BYTES = 2 * 1024**3
 CPU_S = 60
@@ -55,7 +55,7 @@ def try_out(stream: BinaryIO) -> Mapping[str, object]:
     try:
         runtime()
         bundle = unpack(stream)
-        return {"scores": replay(bundle, open_model(bundle))}
+        return {"scores": replay(bundle, open_any(bundle))}
     except (EdgeError, MemoryError) as err:
         return {"trouble": str(err) or "needs too much memory"}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from edge.errors import NotTaughtError
-from edge.judge.rules import Limits
-from edge.model.manifest import MANIFEST
+from edge.judge.deviation import Limits
+from edge.model.tables import MANIFEST
 from edge.model.versions import ACTIVE
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec, Prepared
@@ -22,7 +22,6 @@ class Untaught:
     spec = SMALLEST
     limits = Limits(pass_below=0.0)
     quality = QualityLimits()
-    labels: tuple[str, ...] = ()
     identity = None
 
     def run(self, _prepared: Prepared) -> NoReturn:

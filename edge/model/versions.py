@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 
 from edge.durable import make_folder, remove_folder, replace_file, sweep
 from edge.errors import BundleError, DeviceError
-from edge.model.manifest import MANIFEST
+from edge.model.tables import MANIFEST
 
 ACTIVE = "active"
 LOCK = ".lock"

@@ -77,7 +77,7 @@ def lay_out(
 
     Raises `InferenceError` where the region of interest lies outside the frame.
     """
-    area = _inside_frame(width, height, roi or spec.roi)
+    area = inside_frame(width, height, roi or spec.roi)
     if 0 < len(polygon) < 3:  # noqa: PLR2004 - a triangle is the smallest polygon
         raise InferenceError(f"polygon: has {len(polygon)} corners; give it at least 3, or none")
     halved_x = _halvings(_tile_size(area.width, spec.tiles_x, spec.overlap), spec.width)
@@ -97,7 +97,8 @@ def lay_out(
     return Layout(spec, halved_x, halved_y, tiles, box, polygon)
 
 
-def _inside_frame(width: int, height: int, roi: Rectangle | None) -> Box:
+def inside_frame(width: int, height: int, roi: Rectangle | None) -> Box:
+    """The part of a region that the frame shows, or the whole frame. Raises `InferenceError` where it is none."""
     frame = Box(0, 0, width, height)
     if roi is None:
         return frame

@@ -17,7 +17,7 @@ from edge.errors import DeliveryError
 from edge.message import Report, encode
 from edge.store import atomic, layout
 from edge.store.layout import MAP, PICTURE, REPORT, Part
-from edge.store.overlay import MAP_QUALITY, encode_jpeg, has_heat, overlay, thumbnail
+from edge.store.overlay import MAP_QUALITY, encode_jpeg, has_marks, overlay, thumbnail
 from edge.store.shelf import Entry, Shelf
 from edge.types import Frame, Inspection, Verdict
 
@@ -140,7 +140,7 @@ class EvidenceStore:
         files = {}
         if isinstance(inspection.frame, Frame):
             files[part.file(PICTURE)] = encode_jpeg(inspection.frame.shown, self._config.jpeg_quality)
-            if has_heat(inspection):
+            if has_marks(inspection):
                 files[part.file(MAP)] = encode_jpeg(overlay(inspection, self._fail_at), MAP_QUALITY)
         files[part.file(REPORT)] = encode(report.to_json())
         return files

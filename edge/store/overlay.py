@@ -15,7 +15,8 @@ from PIL import ImageDraw
 from edge.judge.surface import smooth
 from edge.store.comparison import strip
 from edge.store.lettering import DARK, GREY, PALE, badge, font, printable, shortened
-from edge.types import Anomaly, Box, Frame, Image, Inspection, Map, Miss
+from edge.store.marks import draw_marks
+from edge.types import Anomaly, Box, Classification, Frame, Image, Inspection, Map, Miss
 
 LONGEST_PX = 960
 MAP_QUALITY = 85
@@ -31,9 +32,9 @@ Levels = npt.NDArray[np.uint8]
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 
-def has_heat(inspection: Inspection) -> bool:
-    """Whether there is an anomaly map to draw."""
-    return any(isinstance(finding.prediction, Anomaly) for finding in inspection.findings)
+def has_marks(inspection: Inspection) -> bool:
+    """Whether there is anything to draw: a class alone is told in words."""
+    return any(not isinstance(finding.prediction, Classification | None) for finding in inspection.findings)
 
 
 def overlay(
@@ -55,6 +56,7 @@ def overlay(
     for finding in inspection.findings:
         if isinstance(finding.prediction, Anomaly):
             draw_heat(picture, finding.prediction, scale, fail_at.get(finding.check, 1.0))
+        draw_marks(picture, finding.prediction, scale)
     for finding in inspection.findings:
         for region in finding.decision.regions:
             draw_corners(picture, region.box, scale, MARGIN_PX)

@@ -15,7 +15,7 @@ from edge.model.anomaly_head import GAIN
 from edge.model.arrays import Arrays, Floats
 from edge.model.arrays import pack as pack_arrays
 from edge.model.bundle import Bundle, write
-from edge.model.manifest import AnomalyHead
+from edge.model.tables.anomaly import AnomalyHead
 from edge.model.versions import Shelf
 from edge.preprocess.picture import read
 from edge.preprocess.quality import learn_limits

@@ -51,7 +51,7 @@ def _golden(bundle: Bundle) -> dict[str, Image]:
 
 
 def _check_backbone(bundle: Bundle, eye: Eye) -> None:
-    if bundle.files[bundle.manifest.model] != eye.content:
+    if bundle.files[bundle.manifest.network] != eye.content:
         raise BundleError(
             f"{bundle.folder}: was taught with another backbone than this program has; teach the product anew"
         )

@@ -84,8 +84,8 @@ def extend(
             raise ConfigError(
                 f"{bundle.folder}: tells classes apart; give a folder of pictures for each class"
             )
-        spec = InputSpec(**dict(bundle.manifest.input))
-        eye = Eye.of(shipped.backbone(bundle.manifest.model), spec, processors())
+        spec = InputSpec(**dict(bundle.manifest.seen))
+        eye = Eye.of(shipped.backbone(bundle.manifest.network), spec, processors())
         strides_px = tuple(head.strides_px)
         before = earlier(bundle, eye, strides_px)
         names = {*before.notebook.names} & {*drop}

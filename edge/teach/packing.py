@@ -12,8 +12,9 @@ import PIL.Image
 
 from edge.model.bundle import Bundle, assemble, described
 from edge.model.golden import replay
-from edge.model.manifest import AnomalyHead, Golden, Input, Limits, Manifest, Quality, text
+from edge.model.manifest import Golden, Input, Limits, Manifest, Quality, text
 from edge.model.runner import open_model
+from edge.model.tables.anomaly import AnomalyHead
 from edge.preprocess.layout import lay_out
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec

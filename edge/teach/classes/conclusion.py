@@ -10,13 +10,14 @@ from time import monotonic
 
 import numpy as np
 
-from edge.judge.rules import UNKNOWN
+from edge.judge.classification import UNKNOWN
 from edge.model.arrays import Floats, pack
 from edge.model.bundle import Bundle, write
 from edge.model.few_shot import FewShot
 from edge.model.interpreter import Interpreter
-from edge.model.manifest import ClassificationHead, Input
+from edge.model.manifest import Input
 from edge.model.prototypes import to_arrays
+from edge.model.tables.classification import ClassificationHead
 from edge.model.versions import Shelf
 from edge.preprocess.picture import read
 from edge.preprocess.quality import QualityLimits

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.model.bundle import Bundle, described
-from edge.model.manifest import ClassificationHead, Golden, Input, Manifest, Quality
+from edge.model.manifest import Golden, Input, Manifest, Quality
+from edge.model.tables.classification import ClassificationHead
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec
 from edge.teach.packing import proven

@@ -59,7 +59,7 @@ def recall(bundle: Bundle) -> Look:
     assert table is not None and table.head is not None  # noqa: S101, PT018 - its lesson says so
     arrays = unpack(bundle.files[table.head], str(bundle.folder / table.head))
     kept = {key: array for key, array in arrays.items() if key in OF_EMBEDDER}
-    return Look(manifest.model, bundle.files[manifest.model], InputSpec(**dict(manifest.input)), kept)
+    return Look(manifest.network, bundle.files[manifest.network], InputSpec(**dict(manifest.seen)), kept)
 
 
 def portray(look: Look, specimens: Sequence[Specimen], progress: Progress) -> Floats:

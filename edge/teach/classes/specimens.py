@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import CaptureError, ConfigError
-from edge.judge.rules import UNKNOWN
+from edge.judge.classification import UNKNOWN
 from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures, measure

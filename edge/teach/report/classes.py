@@ -1,6 +1,6 @@
 """The report of a lesson about classes: which it tells apart, how sure it is, and what it does not know."""
 
-from edge.judge.rules import UNKNOWN
+from edge.judge.classification import UNKNOWN
 from edge.teach.classes.record import ClassRecord
 from edge.teach.report.comparison import cost, row, table, tiles
 from edge.teach.report.confusion import confused, confusion_table

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import sqrt
 
-from edge.judge.rules import UNKNOWN
+from edge.judge.classification import UNKNOWN
 from edge.store.overlay import encode_jpeg, scaled
 from edge.teach.classes.record import ShownConfusion
 from edge.teach.classes.trust import Trust

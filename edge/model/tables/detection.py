@@ -1,0 +1,24 @@
+"""The manifest's table of an object detector."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from edge.model.tables import Label
+from edge.table import Fraction, Table
+
+
+class DetectionHead(Table):
+    """Boxes with a label and a score."""
+
+    labels: list[Label] = Field(
+        min_length=1, max_length=10_000, description="In the order of the model's class scores."
+    )
+    layout: Literal["anchor_free"] = Field(
+        default="anchor_free",
+        description="'anchor_free': for each stride a grid of class scores and one of distances to the edges.",
+    )
+    min_score: Fraction = Field(default=0.05, description="Candidates under it are left out.")
+    max_iou: Fraction = Field(
+        default=0.5, description="Of two boxes of one label that overlap more, the better one stays."
+    )
