@@ -15,6 +15,9 @@ UNKNOWN_SPEED = 8.0
 """How fast a part may be that was seen once, in its lengths a second: one standard deviation."""
 BELT_SPREAD = 0.7
 """How far the speeds of two parts on a belt differ, in lengths a second."""
+SURPRISE=3.0
+CUT = 0.1
+"""So near the end of the view, in lengths of the part, a box is cut off by it."""
 GROWTH = 0.3
 """How quickly the remembered size follows the seen one, 0…1."""
 
@@ -39,6 +42,21 @@ class Place(NamedTuple):
     def back(self) -> float:
         """The end that crosses a line last."""
         return self.along - self.length / 2
+
+
+def completed(seen: Place, view: Place, length: float) -> Place:
+    """A box that the view cuts off, as that of a part of that length: only one of its ends is the part's own."""
+    tolerance = CUT * length
+    at_start, at_end = seen.back <= view.back + tolerance, seen.front >= view.front - tolerance
+    if seen.length >= length or at_start == at_end:
+        return seen
+    along = seen.front - length / 2 if at_start else seen.back + length / 2
+    return seen._replace(along=along, length=length)
+
+
+def surprise(seconds: float) -> float:
+    """How far, in lengths of a part, a belt may be off after that time because it has changed its speed."""
+    return SURPRISE * ACCELERATION * (seconds**3 / 3) ** 0.5
 
 
 def on_belt(box: Box, direction: Direction) -> Place:
@@ -96,8 +114,11 @@ class Motion:
         self._both += seconds * self._speed_var + step * seconds / 2
         self._speed_var += step
 
-    def correct(self, seen: Place) -> None:
-        """Take in where the part was seen. A box of another size, of two parts in one say, counts for less."""
+    def correct(self, seen: Place) -> float:
+        """Take in where the part was seen, and say how far along the belt that was off, in pixels.
+
+        A box of another size, of two parts in one say, counts for less.
+        """
         place = self.place
         misfit = max(_ratio(seen.length, place.length), _ratio(seen.width, place.width)) - 1
         noise = NOISE**2 * (1 + (misfit / MISFIT) ** 2)
@@ -114,6 +135,11 @@ class Motion:
         self._speed_var -= speed_gain * self._both
         self._both -= gain * self._both
         self._var -= gain * self._var
+        return off_along
+
+    def shift(self, along: float) -> None:
+        """The belt has come so much farther than this part's speed says."""
+        self.place = self.place._replace(along=self.place.along + along)
 
     def go_with(self, speed: float) -> None:
         """Unseen, a part does what its belt does."""
