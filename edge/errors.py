@@ -5,6 +5,7 @@
     │   └── BundleError 78  a model bundle is wrong
     ├── DeviceError     69  a camera, delegate or disk cannot be used: systemd restarts
     ├── CaptureError     –  this frame could not be taken
+    ├── NothingToMeasureError – a measuring tool found nothing: its measurement says so
     ├── InferenceError   –  this part could not be judged
     │   ├── NotTaughtError –  … because nothing is taught yet
     │   └── DelegateError  –  … because its delegate failed; the CPU judges the next
@@ -50,6 +51,10 @@ class CaptureError(EdgeError):
         super().__init__(message)
         self.part_id = part_id
         self.part_unseen = part_unseen or part_id is not None
+
+
+class NothingToMeasureError(EdgeError):
+    """A measuring tool found no edge, or several, or lies outside of the picture. Never leaves `edge.gauge`."""
 
 
 class InferenceError(EdgeError):

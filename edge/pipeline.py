@@ -268,7 +268,8 @@ def unseen(frame: Frame | Miss) -> Frame | Miss:
 
 def _view(pyramid: Pyramid, check: Check) -> View | InferenceError:
     try:
-        return view(pyramid, check.model.spec, check.config.roi, check.config.polygon)
+        own = check.config
+        return view(pyramid, check.model.spec, own.roi, own.polygon, own.enhance)
     except InferenceError as err:
         return err
 

@@ -1,6 +1,7 @@
 """Tables of a TOML file: frozen models, and complaints that start with the file and the key's path."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,8 +85,10 @@ def _complaint(root: type[Table], error: ErrorDetails) -> str:
         case "union_tag_not_found":
             return f"{key}.type: is missing; add it"
         case "union_tag_invalid":
-            wanted = error["ctx"]["expected_tags"]
-            return f"{key}.type: '{error['ctx']['tag']}' is unknown; use one of {wanted}"
+            wanted, tag = error["ctx"]["expected_tags"], error["ctx"]["tag"]
+            near = difflib.get_close_matches(tag, re.findall("'([^']+)'", wanted), n=1)
+            meant = f"; did you mean '{near[0]}'?" if near else ""
+            return f"{key}.type: '{tag}' is unknown; use one of {wanted}{meant}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{key}: {message[:1].lower()}{message[1:]} (got {error['input']!r:.80})".lstrip(": ")
 

@@ -46,6 +46,11 @@ class Box(NamedTuple):
         """Square pixels; 0 for an empty or inverted box."""
         return max(0.0, self.width) * max(0.0, self.height)
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Its centre, (x, y)."""
+        return (self.x_min + self.x_max) / 2, (self.y_min + self.y_max) / 2
+
     def intersection(self, other: "Box") -> "Box":
         """The part that both cover; its area is 0 where they do not meet."""
         return Box(
@@ -210,9 +215,15 @@ class Detection(NamedTuple):
 
 @dataclass(frozen=True)
 class Detections:
-    """The things in a picture, best first."""
+    """The things in a picture, best first.
+
+    `box` is the area that was looked at; None where nobody knows. There were too many candidates to look at each
+    where `unknown_below` is over 0: then what scores lower may be there, and is not in `found`.
+    """
 
     found: tuple[Detection, ...]
+    box: Box | None = None
+    unknown_below: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,8 +246,8 @@ class Segmentation:
 class Measurement:
     """A measured value with its expanded uncertainty (k = 2), both in `unit`: mm, px, mm2, px2 or deg.
 
-    `value` is None where there was nothing to measure, and `reason` then says why. `points` are frame pixels
-    (x, y) for a person to see what was measured: the ends of a distance, or points on an outline.
+    `value` is None where there was nothing to measure, and `reason` then says why. `points` on the edges that were
+    found, and the two `ends` of a length, are frame pixels (x, y) for a person to see what was measured.
     """
 
     name: str
@@ -244,6 +255,7 @@ class Measurement:
     unit: str
     uncertainty: float = 0.0
     points: tuple[tuple[float, float], ...] = ()
+    ends: tuple[tuple[float, float], ...] = ()
     reason: str | None = None
 
 
@@ -274,12 +286,21 @@ Prediction = Anomaly | Classification | Detections | Segmentation | Measurements
 """What a model or a measuring tool says of a picture; read it with `match` and `assert_never`."""
 
 
+class Area(NamedTuple):
+    """How much of what counts in a picture has a label: square frame pixels, and mm² where their size is known."""
+
+    label: str
+    area_px: float
+    area_mm2: float | None = None
+
+
 @dataclass(frozen=True)
 class Decision:
     """A verdict, its reasons as sentences for a person, and what they rest on.
 
-    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit) or the
-    probability of the winning label. None where nothing was compared.
+    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit), the probability
+    of the winning label, or the largest share of the picture that has one label (0…1; then `label` is that one, and
+    `areas` has them all). None where nothing was compared.
     """
 
     verdict: Verdict
@@ -287,6 +308,7 @@ class Decision:
     score: float | None = None
     label: str | None = None
     regions: tuple[Region, ...] = ()
+    areas: tuple[Area, ...] = ()
 
 
 @dataclass(frozen=True)

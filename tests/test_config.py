@@ -14,10 +14,11 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from edge import config
+from edge.config import enhance as steps
 from edge.config.detection import Count, DetectionRules
 from edge.config.measurement import Tolerance
 from edge.config.reading import ReadingRules
-from edge.config.segmentation import SegmentationRules
+from edge.config.segmentation import AreaLimits, SegmentationRules
 from edge.errors import ConfigError
 from edge.secret import read_secret
 from edge.table import tables_in, validate
@@ -158,6 +159,7 @@ def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
         "recipe.checks.roi": config.Rectangle, "recipe.checks.rules": config.Rules, "quality": config.Quality,
         "recipe.checks.rules.detection": DetectionRules, "recipe.checks.rules.detection.counts": Count,
         "recipe.checks.rules.segmentation": SegmentationRules,
+        "recipe.checks.rules.segmentation.limits": AreaLimits,
         "recipe.checks.rules.measurement.tolerances": Tolerance, "recipe.checks.rules.reading": ReadingRules,
         "outbox": config.Outbox, "evidence": config.Evidence, "teaching": config.Teaching,
         "health": config.Health, "gpio": config.Gpio,
@@ -166,8 +168,10 @@ def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
         '"folder"': config.FolderSource, '"watch"': config.WatchSource, '"synthetic"': config.SyntheticSource,
         '"opencv"': config.OpenCVSource, '"picamera2"': config.Picamera2Source,
         '"gstreamer"': config.GStreamerSource, '"mqtt"': config.MqttSink, '"jsonl"': config.JsonlSink,
+        '"denoise"': steps.Denoise, '"brightness"': steps.Brightness, '"clahe"': steps.Clahe,
+        '"white_balance"': steps.WhiteBalance, '"sharpen"': steps.Sharpen,
     }  # fmt: skip
-    return by_type[keys["type"]] if header in {"source", "sinks"} else kinds[header]
+    return by_type[keys["type"]] if header in {"source", "sinks", "recipe.checks.enhance"} else kinds[header]
 
 
 def test_the_sample_names_every_key_with_its_default() -> None:

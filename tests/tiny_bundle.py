@@ -15,6 +15,8 @@ from edge.model.manifest import Golden, Input, Manifest
 from edge.model.runner import open_model
 from edge.model.tables.anomaly import AnomalyHead
 from edge.model.tables.classification import ClassificationHead
+from edge.model.tables.detection import DetectionHead
+from edge.model.tables.segmentation import SegmentationHead
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 
 COLOURS = ("red", "green", "blue")
@@ -52,6 +54,23 @@ def classification(
     return save(folder, manifest.model_copy(update=changes), files)
 
 
+def detection(
+    folder: Path, labels: tuple[str, ...] = ("red", "green"), model: bytes | None = None, **changes: object
+) -> Path:
+    files = {"model.tflite": tiny_model.detector() if model is None else model}
+    manifest = Manifest(
+        schema="edge.bundle/2",
+        name="blobs",
+        task="detection",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=32, height=32),
+        files=described(files),
+        detection=DetectionHead(labels=list(labels)),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
 def anomaly(folder: Path, bank: bytes | None = None, model: bytes | None = None, **changes: object) -> Path:
     files = {
         "model.tflite": tiny_model.backbone() if model is None else model,
@@ -66,6 +85,23 @@ def anomaly(folder: Path, bank: bytes | None = None, model: bytes | None = None,
         input=Input(width=32, height=32),
         files=described(files),
         anomaly=AnomalyHead(method="memory_bank", head="bank.npz", limit_distance=2.0),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
+def segmentation(
+    folder: Path, model: bytes | None = None, labels: tuple[str, ...] = COLOURS, **changes: object
+) -> Path:
+    files = {"model.tflite": tiny_model.segmenter() if model is None else model}
+    manifest = Manifest(
+        schema="edge.bundle/2",
+        name="colours",
+        task="segmentation",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=32, height=32),
+        files=described(files),
+        segmentation=SegmentationHead(labels=list(labels)),
     )
     return save(folder, manifest.model_copy(update=changes), files)
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,32 +55,82 @@ def evaluate(
         Path | None, typer.Option(metavar="DIR", help="A folder of pictures for each class of parts.")
     ] = None,
     *,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="The same under light, blur, noise, dirt and more; with a plot.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Where --robust draws its plot.")] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Whether each step of enhancement earns its place.")
+    ] = False,
+    enhance: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STEP", help="With --ablate: a step to try, not the bundle's; several times."),
+    ] = None,
+    taught: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --ablate: teach anew on these good parts for each step."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Evaluate a bundle against labels.
 
-    With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too. With --classes:
-    balanced accuracy, recall of each class, and what was called what.
+    With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too, or of a
+    segmentation, the IoU of each label. With --classes: balanced accuracy, recall of each class, and what was
+    called what. With --robust: what disturbed pictures do to the first of these, and what the quality gate catches
+    of them. With --ablate: what each step of enhancement does to the AUROC, and its time.
     """
+    from edge.cli import ablation, robustness
     from edge.cli.class_evaluation import lines
+    from edge.cli.steps import steps_named
 
-    if knows_classes(bundle):
+    goes_with("--plot", plot, robust=robust)
+    goes_with("--taught", taught, ablate=ablate)
+    goes_with("--enhance", enhance, ablate=ablate)
+    if (masks is not None and (robust or ablate)) or (robust and ablate):
+        raise ConfigError("--robust, --ablate and --masks do not go together; give one of them")
+    if knows_classes(bundle) and not ablate:
         if good is not None or bad is not None or masks is not None or classes is None:
             raise ConfigError(
                 f"{bundle}: tells classes apart; evaluate it with --classes DIR, a folder of pictures for each"
                 " class, and without --good, --bad and --masks"
             )
-        figures = class_figures(bundle, classes)
-        told = lines(figures)
+        if robust:
+            figures, told = robustness.of_classes(bundle, classes, plot)
+        else:
+            figures = class_figures(bundle, classes)
+            told = lines(figures)
     else:
         if classes is not None or good is None or bad is None:
             raise ConfigError(
                 f"{bundle}: tells good parts from bad ones; evaluate it with --good DIR and --bad DIR, and"
                 " without --classes"
             )
-        figures = anomaly_figures(bundle, good, bad, masks)
-        told = [f"{key:>16}  {figure}" for key, figure in figures.items()]
+        if ablate:
+            figures, told = ablation.ablate(
+                bundle, good, bad, taught, steps_named(enhance or (), "--enhance")
+            )
+        elif robust:
+            figures, told = robustness.of_parts(bundle, good, bad, plot)
+        else:
+            figures = anomaly_figures(bundle, good, bad, masks)
+            told = [f"{key:>16}  {figure}" for key, figure in one_by_one(figures)]
     typer.echo(json.dumps(figures) if as_json else "\n".join(told))
+
+
+def goes_with(option: str, value: object, **needed: bool) -> None:
+    """Raises `ConfigError` where an option is given without the one that it belongs to."""
+    for name, given in needed.items():
+        if value is not None and not given:
+            raise ConfigError(f"{option} goes with --{name}; add that, or leave it out")
+
+
+def one_by_one(figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and figures; of a table of figures, each with its own name."""
+    for key, figure in figures.items():
+        if isinstance(figure, Mapping):
+            yield from ((f"{key} {name}", value) for name, value in figure.items())
+        else:
+            yield key, figure
 
 
 def anomaly_figures(bundle: Path, good: Path, bad: Path, masks: Path | None) -> dict[str, Any]:

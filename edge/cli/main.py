@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, lines, models, station, teaching, tune
+from edge.cli import adopting, bench, broker, bundles, demo, doctor, lines, models, station, teaching, tune
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for command in (
     station.config,
     station.replay,
     teaching.teach,
+    adopting.import_,
     bundles.score,
     bundles.evaluate,
     models.models,
@@ -36,7 +37,7 @@ for command in (
     broker.broker,
     demo.demo,
 ):
-    app.command(name={"evaluate": "eval"}.get(command.__name__))(command)
+    app.command(name={"evaluate": "eval", "import_": "import"}.get(command.__name__))(command)
 
 
 @app.callback(invoke_without_command=True)

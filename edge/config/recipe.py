@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from edge.config.detection import DetectionRules
+from edge.config.enhance import Steps
 from edge.config.measurement import MeasurementRules
 from edge.config.reading import ReadingRules
 from edge.config.segmentation import SegmentationRules
@@ -69,6 +70,9 @@ class Check(Table):
     )
     roi: Rectangle | None = Field(None, description="The rectangle to look at; none: as taught.")
     polygon: list[Point] = Field([], description="Polygon in frame pixels; nothing outside it counts.")
+    enhance: Steps | None = Field(
+        None, description="Steps that its pixels go through first; none: as taught; []: no step at all."
+    )
     rules: Rules = Field(Rules(), description="From scores to a verdict.")
     delegate: Literal["cpu", "edgetpu", "gpu", "npu", "auto"] = Field(
         "cpu",

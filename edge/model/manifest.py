@@ -12,11 +12,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from edge.config import Rectangle
+from edge.config.enhance import Steps
+from edge.model.pixels import Pixels
 from edge.model.tables import FileName, Finite, Label, Positive
 from edge.model.tables.anomaly import AnomalyHead
 from edge.model.tables.classification import ClassificationHead
 from edge.model.tables.detection import DetectionHead
 from edge.model.tables.measurement import MeasurementTools
+from edge.model.tables.outputs import Ssd
 from edge.model.tables.reading import ReadingTools
 from edge.model.tables.restoration import RestorationHead
 from edge.model.tables.segmentation import SegmentationHead
@@ -47,6 +50,7 @@ class Input(Table):
     roi: Rectangle | None = Field(
         default=None, description="Where in the frame it was taught to look; none: at all of it."
     )
+    enhance: Steps = Field(default=(), description="Steps that its pixels go through first, in order.")
 
 
 class File(Table):
@@ -107,6 +111,9 @@ class Manifest(Table):
         default=None, description="The .tflite file; none where no network is needed."
     )
     input: Input | None = Field(default=None, description="What the network gets to see.")
+    pixels: Pixels | None = Field(
+        default=None, description="What the numbers of an imported network's input stand for; none: pixels."
+    )
     files: dict[FileName, File] = Field(default={}, max_length=256, description="Every file, by name.")
     anomaly: AnomalyHead | None = Field(default=None, description="For task 'anomaly'.")
     classification: ClassificationHead | None = Field(default=None, description="For task 'classification'.")
@@ -141,6 +148,8 @@ class Manifest(Table):
         yield from (golden.file for golden in self.golden)
         heads = (self.anomaly, self.classification)
         yield from (head.head for head in heads if head is not None and head.head is not None)
+        if self.detection and isinstance(self.detection.outputs, Ssd) and self.detection.outputs.anchors:
+            yield self.detection.outputs.anchors
         if self.model is not None:
             yield self.model
 
@@ -191,7 +200,7 @@ def _lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def _is_tables(value: object) -> bool:
-    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], Mapping)
+    return isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], Mapping)
 
 
 def _key(key: str) -> str:

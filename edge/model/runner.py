@@ -74,7 +74,8 @@ def open_model(
         Interpreter if delegate.name == CPU.name else DelegateProcess
     )
     floats = precision != "int8"
-    engine = opened(content, threads, delegate, str(bundle.model_path), size, floats=floats)
+    name = str(bundle.model_path)
+    engine = opened(content, threads, delegate, name, size, floats=floats, pixels=manifest.pixels)
     model = Model(bundle, engine, threads)
     if precision != "int8":  # what was not taught with int8 is to be seen in every report
         model.identity = replace(model.identity, delegate=f"{delegate.name} ({precision})")

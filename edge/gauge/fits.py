@@ -1,0 +1,155 @@
+"""Lines and circles through edge points, by least squares; points that do not belong are left out."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import NothingToMeasureError
+from edge.gauge.scan import Points
+
+Floats = npt.NDArray[np.float64]
+
+FAR = 3.5
+"""A point that is farther off, in standard deviations, does not belong."""
+NEAR_PX = 0.05
+"""A point that is nearer always does: an ideal edge has no scatter."""
+FEWEST = 0.6
+"""Share of the points that must belong."""
+FEWEST_POINTS = 8
+ROUNDS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A straight edge. `centre` is the middle of its points, `along` a unit vector.
+
+    `scatter` is the standard deviation of a point from the line, `u_across` that of the centre, across the line,
+    and `u_angle` that of its direction in radians.
+    """
+
+    centre: Floats
+    along: Floats
+    scatter: float
+    u_across: float
+    u_angle: float
+    points: Points
+
+    @property
+    def across(self) -> Floats:
+        """The unit vector that stands on it."""
+        return np.array([-self.along[1], self.along[0]])
+
+    @property
+    def length(self) -> float:
+        """From its first point to its last."""
+        return float(np.ptp(self.points @ self.along))
+
+
+@dataclass(frozen=True, eq=False)
+class Circle:
+    """A round edge. `u_radius` and `u_centre` (each coordinate) are standard deviations; so is `scatter`."""
+
+    centre: Floats
+    radius: float
+    scatter: float
+    u_radius: float
+    u_centre: float
+    points: Points
+
+
+def fit_line(points: Points, pixel: float) -> Line:
+    """The line with the smallest sum of squared distances. `pixel` is the length of one in the points' unit.
+
+    Raises `NothingToMeasureError` where too few points lie on one line.
+    """
+    _enough(points)
+    half = len(points) // 2
+    pairs = zip(points[:half], points[half : 2 * half], strict=True)
+    # One of the lines through two points that are far apart is good, unless half of the points are bad.
+    first = min(
+        (_off_line(points, a, b - a) for a, b in pairs), key=lambda off: float(np.median(np.abs(off)))
+    )
+    belongs = _near(first, pixel, 2)
+    for _ in range(ROUNDS):
+        centre = points[belongs].mean(axis=0)
+        along = np.linalg.svd(points[belongs] - centre, full_matrices=False)[2][0]
+        off = _off_line(points, centre, along)
+        belongs, before = _near(off, pixel, 2), belongs
+        if np.array_equal(belongs, before):
+            break
+    _most(belongs, "a line")
+    count = int(belongs.sum())
+    scatter = _deviation(off[belongs], 2)
+    spread = float(((points[belongs] - centre) @ along).std())
+    u_across = scatter / sqrt(count)
+    return Line(centre, along, scatter, u_across, u_across / max(spread, 1e-9), points[belongs])
+
+
+def fit_circle(points: Points, pixel: float) -> Circle:
+    """The circle with the smallest sum of squared distances; otherwise as `fit_line`."""
+    _enough(points)
+    third = len(points) // 3
+    triples = (points[[start, start + third, start + 2 * third]] for start in range(third))
+    centre, radius = min(
+        map(_circumcircle, triples), key=lambda it: float(np.median(np.abs(_off_circle(points, *it))))
+    )
+    belongs = _near(_off_circle(points, centre, radius), pixel, 3)
+    for _ in range(ROUNDS):
+        centre, radius, slopes = _stepped(points[belongs], centre, radius)
+        belongs = _near(_off_circle(points, centre, radius), pixel, 3)
+    _most(belongs, "a circle")
+    scatter = _deviation(_off_circle(points, centre, radius)[belongs], 3)
+    u = scatter * np.sqrt(np.diag(np.linalg.inv(slopes.T @ slopes)))
+    return Circle(centre, radius, scatter, float(u[2]), float(u[:2].max()), points[belongs])
+
+
+def _stepped(points: Points, centre: Floats, radius: float) -> tuple[Floats, float, Floats]:
+    """One step of Gauss and Newton towards the circle through these points, and its Jacobian."""
+    away = points - centre
+    distance = np.hypot(*away.T)
+    slopes = np.column_stack([-away / distance[:, np.newaxis], -np.ones(len(points))])
+    step = np.linalg.lstsq(slopes, radius - distance, rcond=None)[0]
+    return centre + step[:2], float(radius + step[2]), slopes
+
+
+def _circumcircle(corners: Points) -> tuple[Floats, float]:
+    sides = corners[1:] - corners[0]
+    if abs(np.linalg.det(sides)) < 1e-9:  # noqa: PLR2004 - three points on a line
+        return corners[0], 0.0
+    centre = np.linalg.solve(2 * sides, (sides**2).sum(axis=1))
+    return corners[0] + centre, float(np.hypot(*centre))
+
+
+def _off_line(points: Points, centre: Floats, along: Floats) -> Floats:
+    away = points - centre
+    return np.asarray((away[:, 0] * along[1] - away[:, 1] * along[0]) / np.hypot(*along))
+
+
+def _off_circle(points: Points, centre: Floats, radius: float) -> Floats:
+    return np.asarray(np.hypot(*(points - centre).T) - radius)
+
+
+def _near(off: Floats, pixel: float, unknowns: int) -> npt.NDArray[np.bool_]:
+    # 1.4826 times the median is the standard deviation of normal errors.
+    deviation = 1.4826 * float(np.median(np.abs(off))) * sqrt(len(off) / (len(off) - unknowns))
+    return np.asarray(np.abs(off) <= max(FAR * deviation, NEAR_PX * pixel))
+
+
+def _deviation(off: Floats, unknowns: int) -> float:
+    """The standard deviation of one point, with what few points lack (JCGM 101:2008, 6.4.9.4)."""
+    freedom = len(off) - unknowns
+    return sqrt(float(off @ off) / freedom * (freedom / (freedom - 2)))
+
+
+def _enough(points: Points) -> None:
+    if len(points) < FEWEST_POINTS:
+        raise NothingToMeasureError(
+            f"{len(points)} edge points are too few; give it at least {FEWEST_POINTS * 3} scan lines"
+        )
+
+
+def _most(belongs: npt.NDArray[np.bool_], shape: str) -> None:
+    if belongs.mean() < FEWEST or belongs.sum() < FEWEST_POINTS:
+        raise NothingToMeasureError(f"{belongs.sum()} of {belongs.size} edge points lie on {shape}")
