@@ -19,7 +19,7 @@ class Track(Table):
     direction: Direction = Field("right", description="Where the belt runs to, as the frame shows it.")
     report_at: int = Field(
         gt=0,
-        description="A part is judged when its middle crosses this column (or row, for down and up), in frame pixels.",
+        description="Where a part is judged: when its middle crosses this column (down, up: row) of the frame.",
     )
     seen_frames: int = Field(
         3, ge=2, le=100, description="What is seen in fewer frames is no part, but a false detection."

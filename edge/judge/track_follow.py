@@ -6,9 +6,9 @@ no part leaves in silence.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import hypot
+from math import hypot, log
 from statistics import median
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ NEAR_DOUBTS, FAR_DOUBTS = 1.0, 2.5
 """… and farther by so many standard deviations of that place: at first, and where nothing else tells more, …"""
 WITH_BELT, ALONE = 0.45, 1.0
 """… but never farther than so much: where the belt's movement is known from other parts, and where it is not."""
+UNLIKE = 0.6
 TRIED = 64
 PRIOR = 0.9
 TRAVEL = 0.5
@@ -148,8 +149,11 @@ class Follower:
         while sight.free:
             box = sight.free[0]
             sight.give(box, self._bear(sight.places[box], belt))
+        before = [track.number for track in self._tracks]
         self._join_doubles()
-        return self._conclude(sight.owners, belt)
+        step = self._conclude(sight.owners, belt)
+        left = {track.number for track in self._tracks}
+        return replace(step, gone=tuple(number for number in before if number not in left))
 
     def _let_pass(self, at_ns: int) -> float:
         if self._began_ns is None:
@@ -214,7 +218,9 @@ class Follower:
         kept: list[Followed] = []
         for track in self._tracks:
             mine = in_frame(track.motion.place, self._direction)
-            same = [part for part, box in zip(seen, boxes, strict=True) if part is not track and _same(mine, box)]
+            same = [
+                part for part, box in zip(seen, boxes, strict=True) if part is not track and _same(mine, box)
+            ]
             if same and (track.misses or not track.is_part):
                 same[0].told |= track.told
                 same[0].born = min(same[0].born, track.born)
@@ -282,7 +288,9 @@ def _move(lane: Sequence[Followed], sight: _Sight, belt: Place, most: float) -> 
     Tried is each movement that takes a part to a box; the one with which most parts lie on boxes has it.
     """
     parts = [track.motion.place for track in lane if track.is_part]
-    boxes = [box for box in sight.places if any(abs(box.across-part.across)<.3*part.width for part in parts)]
+    boxes = [
+        box for box in sight.places if any(abs(box.across - part.across) < 0.3 * part.width for part in parts)
+    ]
     if not parts or not boxes:
         return
     lengths = np.array([part.length for part in parts])[:, None]
@@ -291,7 +299,7 @@ def _move(lane: Sequence[Followed], sight: _Sight, belt: Place, most: float) -> 
     tried = np.append(off[np.abs(off) < most], 0.0)
     tried = tried[np.argsort(np.abs(tried))[:TRIED]]
     left = np.abs(off[None] - tried[:, None, None]) / SURE
-    fit = np.maximum(0, 1 - left**2).max(axis=2).sum(axis=1) - (tried / most) ** 2*PRIOR
+    fit = np.maximum(0, 1 - left**2).max(axis=2).sum(axis=1) - (tried / most) ** 2 * PRIOR
     best = tried[fit.argmax()]
     near = np.abs(off - best) < SURE
     moved = float(np.median(off[near])) if near.any() else 0.0
@@ -310,7 +318,12 @@ def _speed_at(place: Place, met: Iterable[Followed]) -> float | None:
 def _gain(place: Place, seen: Place, reach: float) -> float:
     """How well a box fits where a part should be, 0…1; 0 where it cannot be the same part."""
     along, across = seen.along - place.along, seen.across - place.across
-    away = hypot(along / max(1.0, place.length), across / max(1.0, place.width))
+    away = hypot(
+        along / max(1.0, place.length),
+        across / max(1.0, place.width),
+        UNLIKE * log(max(1.0, seen.length) / max(1.0, place.length)),
+        UNLIKE * log(max(1.0, seen.width) / max(1.0, place.width)),
+    )
     return max(0.0, 1 - (away / reach) ** 2)
 
 

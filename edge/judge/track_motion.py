@@ -1,5 +1,6 @@
-"""Where a part on a belt is and how fast it moves: a Kalman filter of constant speed, in time and not in frames."""
+"""Where a part on a belt is and how fast it moves: a Kalman filter of constant speed, in time, not in frames."""
 
+from math import sqrt
 from typing import NamedTuple
 
 from edge.config.track import Direction
@@ -15,7 +16,7 @@ UNKNOWN_SPEED = 8.0
 """How fast a part may be that was seen once, in its lengths a second: one standard deviation."""
 BELT_SPREAD = 0.7
 """How far the speeds of two parts on a belt differ, in lengths a second."""
-SURPRISE=3.0
+SURPRISE = 3.0
 CUT = 0.1
 """So near the end of the view, in lengths of the part, a box is cut off by it."""
 GROWTH = 0.3
@@ -55,8 +56,8 @@ def completed(seen: Place, view: Place, length: float) -> Place:
 
 
 def surprise(seconds: float) -> float:
-    """How far, in lengths of a part, a belt may be off after that time because it has changed its speed."""
-    return SURPRISE * ACCELERATION * (seconds**3 / 3) ** 0.5
+    """How far a belt may be off after that time, in lengths of a part, as its speed may have changed: 3 sigma."""
+    return 3 * ACCELERATION * sqrt(seconds**3 / 3)
 
 
 def on_belt(box: Box, direction: Direction) -> Place:
@@ -102,7 +103,7 @@ class Motion:
     @property
     def doubt(self) -> float:
         """How far off the place may be, in lengths of the part: one standard deviation."""
-        return self._var**0.5
+        return sqrt(self._var)
 
     def predict(self, seconds: float) -> None:
         """Let time pass."""

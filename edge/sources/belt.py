@@ -1,4 +1,4 @@
-"""A belt that carries parts through the view: where each part is at a time. Pure functions of a seed and a time."""
+"""A belt that carries parts through the view: where each part is when. Pure functions of a seed and a time."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -56,7 +56,15 @@ def part_px(width: int, height: int, lanes: int) -> float:
 
 
 def load(
-    seed: int, parts: int, width: int, height: int, speed_px_s: float, lanes: int, overlaps: float, *, steady: bool
+    seed: int,
+    parts: int,
+    width: int,
+    height: int,
+    speed_px_s: float,
+    lanes: int,
+    overlaps: float,
+    *,
+    steady: bool,
 ) -> Load:
     """Lay `parts` parts on a belt; a share of `overlaps` lies on the part before in part.
 
@@ -95,13 +103,14 @@ def _speeds(
     phases: list[Floats] = []
     come = 0.0
     while come < distance + speed_px_s * RAMP_STEPS * STEP_S:
-        kind = rng.random()
-        if kind < 0.5:
-            phase, share = rng.uniform(*RUNS_S), float(rng.choice(RUN_SPEEDS))
-        elif kind < 0.8:
-            phase, share = rng.uniform(*STOPS_S), 0.0
-        else:
-            phase, share = rng.uniform(0, BACK_LENGTHS) * length / (BACK_SPEED * speed_px_s), -BACK_SPEED
+        # The sample is of 0…9: five runs, three stops and two runs back.
+        match int(rng.integers(10)):
+            case 0 | 1 | 2 | 3 | 4:
+                phase, share = rng.uniform(*RUNS_S), float(rng.choice(RUN_SPEEDS))
+            case 5 | 6 | 7:
+                phase, share = rng.uniform(*STOPS_S), 0.0
+            case _:
+                phase, share = rng.uniform(0, BACK_LENGTHS) * length / (BACK_SPEED * speed_px_s), -BACK_SPEED
         phases.append(np.full(int(phase / STEP_S), share * speed_px_s))
         come += float(phases[-1].sum()) * STEP_S
     return np.convolve(np.concatenate(phases), np.full(RAMP_STEPS, 1 / RAMP_STEPS))

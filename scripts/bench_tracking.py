@@ -1,1 +1,0 @@
-"""How well parts are counted: on a belt with overlaps, at more and more noise."""
