@@ -10,7 +10,20 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import bench, broker, bundles, demo, doctor, lines, models, station, teaching, tune
+from edge.cli import (
+    bench,
+    broker,
+    bundles,
+    clustering,
+    demo,
+    doctor,
+    lines,
+    models,
+    station,
+    synthesis,
+    teaching,
+    tune,
+)
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -29,6 +42,8 @@ for command in (
     bundles.score,
     bundles.evaluate,
     models.models,
+    clustering.cluster,
+    synthesis.synthesize,
     bench.bench,
     tune.tune,
     doctor.doctor,
