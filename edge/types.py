@@ -46,6 +46,11 @@ class Box(NamedTuple):
         """Square pixels; 0 for an empty or inverted box."""
         return max(0.0, self.width) * max(0.0, self.height)
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Its centre, (x, y)."""
+        return (self.x_min + self.x_max) / 2, (self.y_min + self.y_max) / 2
+
     def intersection(self, other: "Box") -> "Box":
         """The part that both cover; its area is 0 where they do not meet."""
         return Box(
@@ -210,9 +215,15 @@ class Detection(NamedTuple):
 
 @dataclass(frozen=True)
 class Detections:
-    """The things in a picture, best first."""
+    """The things in a picture, best first.
+
+    `box` is the area that was looked at; None where nobody knows. There were too many candidates to look at each
+    where `unknown_below` is over 0: then what scores lower may be there, and is not in `found`.
+    """
 
     found: tuple[Detection, ...]
+    box: Box | None = None
+    unknown_below: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from edge.model.manifest import Golden, Input, Manifest
 from edge.model.runner import open_model
 from edge.model.tables.anomaly import AnomalyHead
 from edge.model.tables.classification import ClassificationHead
+from edge.model.tables.detection import DetectionHead
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 
 COLOURS = ("red", "green", "blue")
@@ -48,6 +49,23 @@ def classification(
         input=Input(width=8, height=8),
         files=described(files),
         classification=ClassificationHead(labels=list(labels)),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
+def detection(
+    folder: Path, labels: tuple[str, ...] = ("red", "green"), model: bytes | None = None, **changes: object
+) -> Path:
+    files = {"model.tflite": tiny_model.detector() if model is None else model}
+    manifest = Manifest(
+        schema="edge.bundle/2",
+        name="blobs",
+        task="detection",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=32, height=32),
+        files=described(files),
+        detection=DetectionHead(labels=list(labels)),
     )
     return save(folder, manifest.model_copy(update=changes), files)
 

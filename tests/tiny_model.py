@@ -155,3 +155,34 @@ def custom(operation: bytes = b"MyOwnOp") -> bytes:
     )
     graph.operator(tfl.BuiltinOperator.CUSTOM, [taken], [given], custom=operation)
     return graph.content([taken], [given])
+
+
+def detector(
+    size: int = 32, labels: int = 2, *, names: tuple[str, str] = ("scores", "distances"), stride: int = 8
+) -> bytes:
+    """On each cell of `stride` pixels a logit for each of `labels` colours, and a box of one cell around it.
+
+    A cell of a full colour has the logit 8, one of another -8.
+    """
+    graph = Graph()
+    cells = size // stride
+    picture = graph.tensor((1, size, size, 3), "int8", 1 / 128, -1)
+    colours = graph.means(picture, size, stride)
+    outputs = []
+    rows = np.zeros((labels, 1, 1, 3), np.int8)
+    rows[np.arange(labels), 0, 0, np.arange(labels) % 3] = 127
+    for weights, scale in ((rows, 1 / 16), (np.zeros((4, 1, 1, 3), np.int8), 1 / 64)):
+        given = graph.tensor((1, cells, cells, len(weights)), "int8", scale, 0)
+        kernel = graph.tensor(weights.shape, "int8", 8 / 127, 0, weights)
+        # ln(1/2), half a cell to each edge, on the scale of picture times kernel.
+        start = 0.0 if scale == 1 / 16 else np.log(0.5)
+        steps = np.full(len(weights), round(start / (8 / 127 / 128)), np.int32)
+        bias = graph.tensor((len(weights),), "int32", 8 / 127 / 128, 0, steps)
+        layer = tfl.Conv2DOptionsT()
+        layer.padding, layer.strideW, layer.strideH = tfl.Padding.VALID, 1, 1
+        options = (tfl.BuiltinOptions.Conv2DOptions, layer)
+        graph.operator(tfl.BuiltinOperator.CONV_2D, [colours, kernel, bias], [given], options)
+        outputs.append(given)
+    for output, name in zip(outputs, names, strict=True):
+        graph.tensors[output].name = name.encode()
+    return graph.content([picture], outputs)
