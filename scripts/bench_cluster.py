@@ -91,7 +91,7 @@ def purity(found: Grouping) -> float:
 
 def table(told: Mapping[str, Any]) -> Iterator[str]:
     """As Markdown."""
-    yield f"{told['set']}, {told['part']} part of split.json: {told['pictures']} pictures, {CLASSES} kinds of defect"
+    yield f"{told['set']}, {told['part']} part of split.json: {told['pictures']} pictures of {CLASSES} defects"
     yield ""
     yield "| regions | grouped by | parts | groups | fit nowhere | adjusted Rand index | purity | s |"
     yield f"|{' --- |' * 8}"

@@ -221,10 +221,10 @@ def failed_pictures(evidence: Path) -> list[Path]:
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
-    ran = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
+    ran = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if isinstance(ran.exception, ConfigError):
         return ran.exception.exit_code, str(ran.exception)
-    return ran.exit_code, ran.output
+    return ran.exit_code, ran.stdout
 
 
 def test_what_a_daemon_has_kept_can_be_grouped(tmp_path: Path) -> None:
