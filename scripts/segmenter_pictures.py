@@ -78,7 +78,7 @@ def batches(
     lessons: Sequence[Lesson], labels: int, cell_px: int, size: int, chance: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Varied pictures of an epoch, normalised, and the share of each class in each of their cells."""
-    order = drawn(lessons, chance)
+    order = _drawn(lessons, chance)
     for first in range(0, len(order) - size + 1, size):
         some = order[first : first + size]
         pairs = [varied(each.picture, each.classes, chance, SMALLEST_CROP) for each in some]
@@ -89,12 +89,12 @@ def batches(
 
 def epoch_size(lessons: Sequence[Lesson]) -> int:
     """Pictures of an epoch."""
-    return len(drawn(lessons, np.random.default_rng(0)))
+    return len(_drawn(lessons, np.random.default_rng(0)))
 
 
-def drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesson]:
+def _drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesson]:
     """Every picture with a defect, those of rare classes twice, and half as many good ones, shuffled."""
-    counts = counts_of(lessons)
+    counts = _counts(lessons)
     bad = [lesson for lesson in lessons if lesson.label > 0]
     often = sorted(counts.values())[len(counts) // 2] if counts else 0
     rare = [lesson for lesson in bad if counts[lesson.label] < often]
@@ -104,7 +104,7 @@ def drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesson
     return [order[index] for index in chance.permutation(len(order))]
 
 
-def counts_of(lessons: Sequence[Lesson]) -> Mapping[int, int]:
+def _counts(lessons: Sequence[Lesson]) -> Mapping[int, int]:
     kinds, counts = np.unique([lesson.label for lesson in lessons if lesson.label > 0], return_counts=True)
     return dict(zip(kinds.tolist(), counts.tolist(), strict=True))
 
