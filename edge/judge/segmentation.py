@@ -156,7 +156,7 @@ def _possibly(areas: Sequence[Area], doubtful_px: float, rules: SegmentationRule
         limits, found = _limits(area.label, rules), _in_unit(area.area_px, rules)
         if found + doubt > limits.max_area or found < limits.min_area:
             yield (
-                f"{doubt:.4g} {UNITS[rules.unit]} are too unsure to be called anything (min_probability);"
+                f"{_amount(doubt)} {UNITS[rules.unit]} are too unsure to be called anything (min_probability);"
                 f" they decide whether {_said(area, rules)} is too much or too little"
             )
             return
@@ -172,7 +172,11 @@ def _in_unit(area_px: float, rules: SegmentationRules) -> float:
 
 
 def _said(area: Area, rules: SegmentationRules) -> str:
-    return f"{area.label}: {_in_unit(area.area_px, rules):.4g} {UNITS[rules.unit]}"
+    return f"{area.label}: {_amount(_in_unit(area.area_px, rules))} {UNITS[rules.unit]}"
+
+
+def _amount(area: float) -> str:
+    return f"{area:.0f}" if area >= 1000 else f"{area:.4g}"  # noqa: PLR2004 - 1e+04 is no way to say 10,000
 
 
 def _without_specks(classes: Classes, fewest_cells: float) -> Classes:
