@@ -25,6 +25,7 @@ from edge.mailbox import Mailbox
 from edge.message import JSON, Report
 from edge.model import shelves
 from edge.model.checks import open_inspector, probe_delegates
+from edge.model.restorations import load_restorer
 from edge.model.runtime import runtime
 from edge.model.tuning import FILE as TUNED
 from edge.model.untaught import REASON
@@ -42,6 +43,7 @@ from edge.sources.watch import Watch
 from edge.store import examples
 from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
+from edge.store.restored import Darkroom
 from edge.store.state_folder import writable
 from edge.teach.album import FEWEST
 from edge.types import Frame, Inspection, ModelIdentity, Sink, Source, Verdict
@@ -100,7 +102,9 @@ class Daemon:
         )
         self.lanes = [self.outbox.reader(sink.name) for sink in self.sinks]
         fail_at = {check.name: check.rules.fail_at for check in config.recipe.checks}
-        self.evidence = EvidenceStore(state / "evidence", config.evidence, fail_at)
+        self.evidence = EvidenceStore(
+            state / "evidence", config.evidence, fail_at, darkroom=self._darkroom(state / "verified.json")
+        )
         self.evidence.forget_after(self.outbox.epoch, self.outbox.head)
         self.announcer = Announcer(self.brokers)
         self.teaching = Teaching(self._teaching_place(), list(examples.waiting(state / "teach")))
@@ -256,6 +260,14 @@ class Daemon:
         lane = self.lanes[self.sinks.index(broker)]
         known = requests.handlers(self.health.status, lane, self.evidence.find, broker.publish)
         return {**known, **self.teaching.handlers()}
+
+    def _darkroom(self, verified: Path) -> Darkroom | None:
+        """Restores pictures of evidence, while no part waits for the disk."""
+        wanted = self.config.evidence
+        if wanted.restore is None or not wanted.enabled:
+            return None
+        restorer = load_restorer(wanted.restore, verified)
+        return Darkroom(restorer, lambda: len(self.parts) > 0, self._trouble("evidence.restore"))
 
     def _teaching_place(self) -> Place:
         state = self.config.station.state_dir

@@ -34,6 +34,7 @@ def run(config: ConfigFile, *, verbose: Annotated[bool, typer.Option(help="Log m
 def check(config: ConfigFile) -> None:
     """Check a station's settings and its bundles; nothing is started."""
     from edge.model.checks import open_checks
+    from edge.model.restorations import load_restorer
 
     checked = settings.load(config)
     for item in open_checks(checked, verified=None):
@@ -46,6 +47,9 @@ def check(config: ConfigFile) -> None:
             f"check {item.config.name}: {identity.name} version {identity.version}, "
             f"{identity.delegate}, {identity.threads} threads{fallback}"
         )
+    if checked.evidence.restore is not None:
+        restoration = load_restorer(checked.evidence.restore).identity
+        typer.echo(f"evidence.restore: {restoration.name} version {restoration.version}")
     typer.echo(f"{config}: fine")
 
 
