@@ -34,7 +34,9 @@ def run(config: ConfigFile, *, verbose: Annotated[bool, typer.Option(help="Log m
 def check(config: ConfigFile) -> None:
     """Check a station's settings and its bundles; nothing is started."""
     from edge.model.checks import open_checks
+    from edge.model.faces import open_faces
     from edge.model.restorations import load_restorer
+    from edge.preprocess.correction import open_correction
 
     checked = settings.load(config)
     for item in open_checks(checked, verified=None):
@@ -50,6 +52,11 @@ def check(config: ConfigFile) -> None:
     if checked.evidence.restore is not None:
         restoration = load_restorer(checked.evidence.restore).identity
         typer.echo(f"evidence.restore: {restoration.name} version {restoration.version}")
+    if open_faces(checked.privacy, verified=None) is not None:
+        typer.echo(f"privacy: faces are found by {checked.privacy.faces}")
+    correction = open_correction(checked.correction)
+    if correction is not None:
+        typer.echo(f"correction: {correction.told()}")
     typer.echo(f"{config}: fine")
 
 
@@ -74,6 +81,10 @@ def replay(
     config: ConfigFile,
     pictures: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
     jsonl: Annotated[Path, typer.Option(help="Where the reports go, a line each; it must not exist.")],
+    *,
+    corrected: Annotated[
+        bool, typer.Option("--corrected", help="They are evidence or taught pictures: [correction] is done.")
+    ] = False,
 ) -> None:
     """Put a folder of pictures through a station's whole pipeline, as fast as it goes."""
     import tempfile
@@ -84,11 +95,13 @@ def replay(
     if jsonl.exists():
         raise ConfigError(f"{jsonl}: exists already; name a new file or remove it")
     loaded = settings.load(config)
+    correction = settings.Correction() if corrected else loaded.correction
     with tempfile.TemporaryDirectory(prefix="edge-replay-") as state:
         replayed = loaded.model_copy(
             update={
                 "station": loaded.station.model_copy(update={"state_dir": Path(state)}),
                 "source": settings.FolderSource(type="folder", path=pictures),
+                "correction": correction,
                 "sinks": [settings.JsonlSink(type="jsonl", path=jsonl)],
                 "evidence": loaded.evidence.model_copy(update={"enabled": False}),
                 "gpio": settings.Gpio(),
