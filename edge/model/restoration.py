@@ -4,7 +4,7 @@ The network says what is to be added to the picture, in fixed tiles. Its convolu
 result is smaller than the tile and is the same wherever the tile begins: laid side by side, results have no seam.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +16,8 @@ from edge.model.interpreter import Engine, Interpreter, TensorSpec
 from edge.model.tables import MANIFEST
 from edge.preprocess.picture import decode
 from edge.types import Image, ModelIdentity
+
+Number = TypeVar("Number", bound=np.generic)
 
 TASK = "restoration"
 LEVELS_PER_ONE = 128
@@ -88,7 +90,7 @@ class Restorer:
                 (cells,) = self._engine.invoke(np.ascontiguousarray(tile)[np.newaxis])
                 room = whole[y * factor : (y + tiling.step_y_px) * factor, x * factor :]
                 room = room[:, : tiling.step_x_px * factor]
-                room[:] = spread(cells, tiling.block_px)[: room.shape[0], : room.shape[1]]
+                room[:] = spread(cells, tiling.block_px).view(np.uint8)[: room.shape[0], : room.shape[1]]
         return whole
 
 
@@ -129,11 +131,11 @@ def enlarged(image: Image, factor: int) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def spread(cells: npt.NDArray[np.int8], block_px: int) -> Residual:
+def spread(cells: npt.NDArray[Number], block_px: int) -> npt.NDArray[Number]:
     """Cells of 1×rows×columns×(3·block²) as pixels, block·rows × block·columns × 3."""
     _, rows, columns, _ = cells.shape
     split = cells.reshape(rows, columns, block_px, block_px, 3).transpose(0, 2, 1, 3, 4)
-    return split.reshape(rows * block_px, columns * block_px, 3).view(np.uint8)
+    return split.reshape(rows * block_px, columns * block_px, 3)
 
 
 def _replay(bundle: Bundle, restorer: Restorer, file: str) -> float:
