@@ -1,9 +1,9 @@
 """What each step of enhancement is worth on pictures of a bad camera: noisy, out of focus, or badly lit.
 
 Every picture of a set, taught and judged, is spoilt in the same way, since a station's camera is. A product is
-then taught on them with no step, and anew with each step; flat-field stands for correcting shade by a picture of an
-even white surface. The sets are those of `scripts/bench_accuracy`, in ../shared/data or from PyPI; of each, so many
-good and bad parts are judged (seed 0).
+then taught on them with no step, and anew with each step; flat-field stands for correcting shade by a picture of
+an even white surface. The sets are those of `scripts/bench_accuracy`, in ../shared/data or from PyPI; of each, so
+many good and bad parts are judged (seed 0).
 
     scripts/bench_enhancement [SET …]
 """
@@ -114,7 +114,7 @@ def _copies(paths: Sequence[Path], folder: Path, change: Spoil) -> list[Path]:
 
 def _disturbed(name: str, strength: float, salt: int = 0) -> Spoil:
     (one,) = (one for one in DISTURBANCES if one.name == name)
-    return lambda picture, number: one.disturbed(picture, strength, number + salt)
+    return lambda picture, number: one.disturbed(picture, strength, number + salt).picture
 
 
 def _shaded(picture: Image, _number: int) -> Image:
