@@ -170,6 +170,12 @@ def test_what_lies_in_an_ignored_polygon_does_not_count() -> None:
     assert decided(*both, ignore=[polygon], **CAPPED).verdict is Verdict.PASS
 
 
+def test_without_a_rule_nothing_passes_and_what_is_there_is_told() -> None:
+    decision = decided(thing("bottle", BOTTLE), thing("cap", CAP), thing("cap", BESIDE))
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.reasons == ("found 1 bottle, 2 cap; no rule says what may be there (rules.detection)",)
+
+
 @pytest.mark.parametrize("score", [nan, inf])
 def test_a_score_that_is_no_number_is_an_error(score: float) -> None:
     assert decided(thing("bottle", BOTTLE, score), **CAPPED).verdict is Verdict.ERROR

@@ -42,7 +42,7 @@ FOUND: dict[str, Prediction] = {
     "areas": Segmentation(
         ("good", "scratch"), AREAS, np.ones(AREAS.shape, np.float32), AREAS >= 0, Box(0, 0, 160, 120)
     ),
-    "measurements": Measurements((Measurement("bore", 12.04, "mm", 0.02, ((20, 30), (60, 70))),)),
+    "measurements": Measurements((Measurement("bore", 12.04, "mm", 0.02, ends=((20, 30), (60, 70))),)),
     "codes": Readings((Reading("4006381333931", "EAN13", BOX),)),
 }
 
@@ -71,7 +71,7 @@ def test_what_was_found_is_drawn_where_it_is(found: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "found", FOUND.keys() - {"areas"}
+    "found", sorted(FOUND.keys() - {"areas"})
 )  # which belong to the decision: test_segmentation.py
 def test_what_was_found_is_told_and_only_that(found: str) -> None:
     told = describe(a_part(FOUND[found]), "housing")["checks"][0]

@@ -34,6 +34,7 @@ def run(config: ConfigFile, *, verbose: Annotated[bool, typer.Option(help="Log m
 def check(config: ConfigFile) -> None:
     """Check a station's settings and its bundles; nothing is started."""
     from edge.model.checks import open_checks
+    from edge.model.faces import open_faces
     from edge.preprocess.correction import open_correction
 
     checked = settings.load(config)
@@ -47,6 +48,8 @@ def check(config: ConfigFile) -> None:
             f"check {item.config.name}: {identity.name} version {identity.version}, "
             f"{identity.delegate}, {identity.threads} threads{fallback}"
         )
+    if open_faces(checked.privacy, verified=None) is not None:
+        typer.echo(f"privacy: faces are found by {checked.privacy.faces}")
     correction = open_correction(checked.correction)
     if correction is not None:
         typer.echo(f"correction: {correction.told()}")
