@@ -32,6 +32,7 @@ COLOURS: Sequence[Colour] = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204,
 INK: Colour = (20, 20, 20)
 TINT = 0.45
 """How much of an area's colour covers the picture."""
+PRINTED = {True: "printed", False: "blank", None: "in doubt"}
 SIZE_PX = 13
 STROKE_PX = 7
 """Half the length of the stroke at the end of a measured length."""
@@ -52,7 +53,9 @@ def draw_marks(picture: Image, prediction: Prediction | None, scale: float) -> N
                 _draw_measurement(picture, one, COLOURS[place % len(COLOURS)], scale)
         case Readings():
             for reading in prediction.found:
-                draw_box(picture, reading.box, reading.text, COLOURS[0], scale)
+                draw_box(picture, reading.box, reading.text or f"{reading.symbology}?", COLOURS[0], scale)
+            for seen in prediction.prints:
+                draw_box(picture, seen.box, f"{seen.name} {PRINTED[seen.present]}", COLOURS[1], scale)
         case Anomaly() | Classification() | None:
             pass
         case _:
