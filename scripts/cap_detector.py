@@ -44,10 +44,10 @@ stride 16, frozen with its ImageNet weights, a head of separable convolutions gi
 stride 8 a score for each label (logits) and the logarithms of the distances to the edges of its
 box. A bottle's box includes its cap. `edge models` names its folder; `docs/detection.md` has a
 recipe that fails bottles without a cap."""
-DATA = """Trained on "Bottle cap v5" by lobachevsky-university, Roboflow Universe, version of 2022 as 480×480
-pictures: frames of twelve videos of two kinds of bottles. Its own split: 1,200 pictures to learn
-from, 200 to watch, 312 to test. The splits share their videos: the figures say how well it does on
-this conveyor, not on another.
+DATA = """Trained on "Bottle cap v5" by lobachevsky-university, Roboflow Universe, resized to 480×480: frames
+of twelve videos of two kinds of bottles. Its own split: 1,200 pictures to learn from, 200 to watch,
+312 to test. The splits share their videos: the figures say how well it does on this conveyor, not
+on another.
 
 **The set has no bottle without a cap.** Those that the network learned from, and those that the decision is
 tested on, are made from bottles with caps: the cap is painted out with what is beside it, and half of them

@@ -27,7 +27,8 @@ def test_the_targets_of_boxes_are_read_as_these_boxes() -> None:
     logits = torch.logit(heat.clamp(0.001, 0.999)).permute(1, 2, 0).numpy()[None]
     found = boxes.boxes_of(logits, reach.permute(1, 2, 0).numpy()[None], 64)
     assert sorted(found[:, CLASS].tolist()) == [0, 1]
-    assert found[np.argsort(found[:, CLASS])][:, BOX] == pytest.approx(np.array([thing.box for thing in THINGS]), abs=1e-3)
+    by_class = found[np.argsort(found[:, CLASS])]
+    assert by_class[:, BOX] == pytest.approx(np.array([thing.box for thing in THINGS]), abs=1e-3)
 
 
 def test_a_head_that_says_the_targets_has_hardly_any_loss() -> None:
