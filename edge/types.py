@@ -335,12 +335,21 @@ class Finding:
     stage_ms: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Passage:
+    """How a part was followed: the frames it was seen in, and the sequence numbers of the first and the last."""
+
+    frames: int
+    first: int
+    last: int
+
+
 @dataclass(frozen=True, eq=False)
 class Inspection:
     """A judged part. It holds pixels, so it lives only until its evidence is kept.
 
     `frame` is the frame that decided; the verdict of the part is the worst of its findings. `joined` are the
-    sequence numbers of all its frames, where it had several.
+    sequence numbers of all its frames, where it had several. `passage` is None where it was not followed.
     """
 
     frame: Frame | Miss
@@ -348,6 +357,7 @@ class Inspection:
     decision: Decision
     stage_ms: Mapping[str, float]
     joined: tuple[int, ...] = ()
+    passage: Passage | None = None
 
     @property
     def sequences(self) -> tuple[int, ...]:

@@ -14,13 +14,11 @@ from edge.model.layouts.shapes import BOX, boxes_fit, boxes_wanted, told
 from edge.model.nms import Rows, suppress
 from edge.model.tables import MANIFEST
 from edge.model.tables.detection import DetectionHead
-from edge.model.tables.outputs import PostProcessed, Ssd, YoloEnd
+from edge.model.tables.outputs import Ssd
 from edge.model.taps import Outputs
 
 MOST = 1000
 """Candidates of a tensor: a model that has more sees things everywhere, and to suppress them takes its time."""
-MOST_LEFT = 100
-"""… and things that are left of them."""
 ANCHORS = "anchors"
 """The array with the anchors, in the file that has them."""
 
@@ -32,7 +30,7 @@ class Foreign:
         """Raises `BundleError` where outputs, labels and anchors do not fit each other."""
         assert table.outputs is not None  # noqa: S101 - whoever opens the bundle has looked
         seen = bundle.manifest.seen
-        self._table, self._layout, self._size = table, table.outputs, (seen.width, seen.height)
+        self._table, self._size = table, (seen.width, seen.height)
         shapes = [output.shape for output in outputs]
         if not boxes_fit(table.outputs, shapes, len(table.labels)):
             raise BundleError(
@@ -63,13 +61,8 @@ class Foreign:
             )
         width, height = self._size
         rows = np.column_stack([classes, scores, boxes * (width, height, width, height)]).astype(np.float32)
-        if not isinstance(self._layout, PostProcessed | YoloEnd):
-            rows = suppress(rows, self._table.max_iou)
-        if len(rows) > MOST_LEFT:
-            raise InferenceError(
-                f"the model found {len(rows)} things, and {MOST_LEFT} are the most; raise detection.min_score"
-            )
-        return rows
+        # Of a thing, a model without a grid filter sees a dozen boxes: before tiles are joined, one is left.
+        return suppress(rows, self._table.max_iou)
 
 
 def _anchors(layout: Ssd, bundle: Bundle, wanted: int) -> Anchors:

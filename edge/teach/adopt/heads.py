@@ -5,7 +5,7 @@ from typing import NamedTuple, assert_never
 from edge.model.layouts.anchors import Anchors
 from edge.model.tables.classification import ClassificationHead
 from edge.model.tables.detection import DetectionHead
-from edge.model.tables.outputs import Ssd, Yolo5, Yolo8, YoloEnd
+from edge.model.tables.outputs import PostProcessed, Ssd, Yolo5, Yolo8, YoloEnd
 from edge.model.tables.segmentation import SegmentationHead
 from edge.teach.adopt import recognise
 from edge.teach.adopt.labels import BACKGROUND
@@ -49,7 +49,9 @@ def choose(survey: Survey, labels: tuple[str, ...], wishes: Wishes, path: str) -
 
 def _detector(survey: Survey, labels: tuple[str, ...], wishes: Wishes, path: str) -> Chosen:
     layout, anchors = recognise.boxes(survey, len(labels), wishes.hints, path)
-    head = DetectionHead(labels=list(labels), outputs=layout, min_score=wishes.min_score)
+    # What its own post-process has chosen is not to be thinned out again: no two boxes overlap by more than 1.
+    chosen = {"max_iou": 1.0} if isinstance(layout, PostProcessed | YoloEnd) else {}
+    head = DetectionHead(labels=list(labels), outputs=layout, min_score=wishes.min_score, **chosen)
     match layout:
         case Ssd():
             grids = ", ".join(f"{grid.anchors} every {grid.stride_px} px" for grid in layout.grids)
