@@ -7,7 +7,6 @@ Each function that loops is the body of one thread; `edge.daemon` starts them an
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
