@@ -137,8 +137,8 @@ def _restorer(folder: Path | None) -> Restorer | None:
     restorer = load_restorer(folder)
     if restorer.factor != 1:
         raise ConfigError(
-            f"{folder}: makes pictures larger, and boxes are in the camera's pixels; teach with one that keeps their"
-            " size, such as 'denoiser'"
+            f"{folder}: makes pictures larger, and boxes are in the camera's pixels; teach with one that keeps"
+            " their size, such as 'denoiser'"
         )
     return restorer
 
