@@ -20,16 +20,17 @@ from edge.gpio.triggered import Triggered
 from edge.health import Health
 from edge.health.board import ClockWatch
 from edge.health.prometheus import serve as serve_metrics
-from edge.judge.vote import Vote
 from edge.mailbox import Mailbox
 from edge.message import JSON, Report
 from edge.model import shelves
 from edge.model.checks import open_inspector, probe_delegates
 from edge.model.faces import open_faces
+from edge.model.joining import open_joining
 from edge.model.runtime import runtime
 from edge.model.tuning import FILE as TUNED
 from edge.model.untaught import REASON
 from edge.ports import Lane
+from edge.preprocess.correction import open_correction
 from edge.preprocess.picture import read
 from edge.remote import birth, commands, requests
 from edge.remote.announcer import Announcer
@@ -88,7 +89,9 @@ class Daemon:
         state = writable(config.station.state_dir)
         self._ask_for_patience()
         self.inspector = open_inspector(config, state / "verified.json")
-        self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
+        correction = open_correction(config.correction)
+        self._correct = None if correction is None else correction.correct
+        self.joining = open_joining(config.recipe, lambda: self.inspector)
         self.panel = Panel(config.gpio, Lines(config.gpio))
         self.source: Source = source or open_source(config.source)
         self._source_trouble = self._trouble("source", fault=True)
@@ -171,7 +174,7 @@ class Daemon:
         crew.start("inspect", self._inspect)
         crew.start(
             "prepare",
-            lambda: pipeline.make_ready(self.frames, self.ready, lambda: self.inspector, crew),
+            lambda: pipeline.make_ready(self.frames, self.ready, lambda: self.inspector, crew, self._correct),
         )
         crew.start(
             "capture",
@@ -201,7 +204,7 @@ class Daemon:
 
     def _inspect(self) -> None:
         limit = self.config.health.max_inference_errors
-        pipeline.inspect(self.ready, self.vote, self._accept, self.crew, limit)
+        pipeline.inspect(self.ready, self.joining, self._accept, self.crew, limit)
         self.crew.stop()
 
     def _accept(self, part: Inspection) -> None:

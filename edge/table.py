@@ -1,9 +1,12 @@
 """Tables of a TOML file: frozen models, and complaints that start with the file and the key's path."""
 
 import difflib
+import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -64,6 +67,11 @@ def validate(
         raise error("\n".join(f"{path}: {complaint}" for complaint in complaints)) from err
 
 
+def write_table(table: Table) -> str:
+    """A table as TOML, which reads back as the same table."""
+    return "\n".join(_lines(table.model_dump(by_alias=True, exclude_none=True))).lstrip("\n") + "\n"
+
+
 def tables_in(annotation: object) -> Iterator[type[Table]]:
     """The tables that a field of this type holds: itself, in a list, or one of several kinds."""
     if isinstance(annotation, type) and issubclass(annotation, Table):
@@ -117,3 +125,38 @@ def _kind(table: type[Table]) -> str | None:
     info = table.model_fields.get("type")
     kinds = getattr(info.annotation, "__args__", ()) if info is not None else ()
     return kinds[0] if kinds else None
+
+
+def _lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    lists = {key: value for key, value in table.items() if _is_tables(value)}
+    for key, value in table.items():
+        if key not in inner and key not in lists:
+            yield f"{_key(key)} = {_value(value)}"
+    for key, value in inner.items():
+        yield f"\n[{path}{_key(key)}]"
+        yield from _lines(value, f"{path}{_key(key)}.")
+    for key, value in lists.items():
+        for row in value:
+            yield f"\n[[{path}{_key(key)}]]"
+            yield from _lines(row, f"{path}{_key(key)}.")
+
+
+def _is_tables(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], Mapping)
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").isalnum() and key.isascii() else json.dumps(key)
+
+
+def _value(value: object) -> str:
+    match value:
+        case Enum():
+            return _value(value.value)
+        case datetime():
+            return value.isoformat()
+        case list() | tuple():
+            return "[" + ", ".join(_value(item) for item in value) + "]"
+    # JSON's strings, numbers and booleans are TOML's as well, once DEL is escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -299,8 +299,8 @@ class Decision:
     """A verdict, its reasons as sentences for a person, and what they rest on.
 
     `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit), the probability
-    of the winning label, or the largest share of the picture that has one label (0…1; then `label` is that one, and
-    `areas` has them all). None where nothing was compared.
+    of the winning label, or the largest share of the picture that has one label (0…1; `label` is that one then,
+    and `areas` has them all). None where nothing was compared.
     """
 
     verdict: Verdict
@@ -335,12 +335,21 @@ class Finding:
     stage_ms: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Passage:
+    """How a part was followed: the frames it was seen in, and the sequence numbers of the first and the last."""
+
+    frames: int
+    first: int
+    last: int
+
+
 @dataclass(frozen=True, eq=False)
 class Inspection:
     """A judged part. It holds pixels, so it lives only until its evidence is kept.
 
     `frame` is the frame that decided; the verdict of the part is the worst of its findings. `joined` are the
-    sequence numbers of all its frames, where it had several.
+    sequence numbers of all its frames, where it had several. `passage` is None where it was not followed.
     """
 
     frame: Frame | Miss
@@ -348,6 +357,7 @@ class Inspection:
     decision: Decision
     stage_ms: Mapping[str, float]
     joined: tuple[int, ...] = ()
+    passage: Passage | None = None
 
     @property
     def sequences(self) -> tuple[int, ...]:

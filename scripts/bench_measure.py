@@ -167,7 +167,8 @@ def main() -> None:
     """Print the table; exit code 1 where an error is over the bar, or uncertainties are too small."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 25
     print(f"{count} parts a line; part 25, ground 180 of 255 in light, coded as sRGB with 8 bits")
-    print("| tool | blur σ | noise σ | mean error | rms | max | mean U (k = 2) | within ± U | ms |")
+    print("blur and noise: standard deviations in pixels, and in grey levels of the code; errors in pixels")
+    print("| tool | blur | noise | mean error | rms | max | mean U (k = 2) | within ± U | ms |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     missed = []
     for name, make in TOOLS.items():

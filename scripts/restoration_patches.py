@@ -1,6 +1,7 @@
 """Patches to train a restoration on: what it sees, and what it should have seen; the same seed, the same bytes."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import cv2
 import numpy as np
@@ -19,7 +20,8 @@ CLEAN_SHARE = 0.05
 Pair = tuple[Pixels, Pixels]
 
 
-def scenes() -> list[Pixels]:
+@cache
+def scenes() -> Sequence[Pixels]:
     """Every clean picture: real ones, rendered surfaces and parts, rendered labels. RGB. Raises `Absent`."""
     random = np.random.default_rng(11)
     real = [_reduced(read(path), float(random.choice(REDUCTIONS))) for path in trained_on()]

@@ -25,8 +25,8 @@ def photograph(scene: Pixels, gain: float, random: Random, *, bayer: bool) -> tu
     """A scene as a sensor at that gain sees it, and as the same sensor would without noise; RGB pixels.
 
     Light becomes electrons (Poisson, here its normal limit), reading them adds normal noise (EMVA 1288's model);
-    both are scaled by the gain. With `bayer` each pixel has one colour and demosaicing (edge aware) guesses the others,
-    which makes grains of the noise. Then come gamma and 8 bits.
+    both are scaled by the gain. With `bayer` each pixel has one colour, and demosaicing (edge aware) guesses the
+    others, which makes grains of the noise. Then come gamma and 8 bits.
     """
     light = (scene.astype(np.float32) / 255) ** np.float32(GAMMA)
     if bayer:
@@ -82,7 +82,7 @@ class Held:
 
 
 def held_out(count: int) -> Iterator[Held]:
-    """So many pictures of each set, spread evenly. Raises `accuracy_sets.Absent` where the pictures are not here."""
+    """So many pictures of each set, spread evenly. Raises `accuracy_sets.Absent` where they are not here."""
     sets = (
         ("caps", "test", "*.jpg", True),
         ("screws", "test_set", "*.jpg", True),

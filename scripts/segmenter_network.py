@@ -1,4 +1,4 @@
-"""The segmenter's network: a number for each class and cell, from the backbone's features at stride 4, 8 and 16."""
+"""The segmenter's network: numbers for each class and cell, from features at stride 4, 8 and 16."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,7 +9,7 @@ CELL_PX = 2
 """Input pixels between two cells of the output."""
 OUTPUTS = ("classes",)
 COARSE_WIDTH, FINE_WIDTH = 64, 32
-"""At stride 4 there are sixteen times as many cells as at stride 16: half the channels there saves a third of all time."""
+"""At stride 4 there are sixteen times as many cells as at stride 16, and each costs time."""
 
 
 class SegmenterHead(nn.Module):
@@ -37,7 +37,7 @@ class SegmenterHead(nn.Module):
 
 
 class Segmenter(nn.Module):
-    """Normalised pictures (N, 3, height, width) to (N, classes, height/2, width/2); the largest is a cell's class."""
+    """Normalised pictures (N, 3, height, width) to numbers (N, classes, height/2, width/2)."""
 
     def __init__(self, trunk: Trunk, head: SegmenterHead) -> None:
         super().__init__()

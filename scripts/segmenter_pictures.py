@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from training.loop import TrainingError
 from training.network import normalise
+from training.variation import varied
 
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import InputSpec, prepare
@@ -19,16 +20,14 @@ from edge.preprocess.tensor import InputSpec, prepare
 Pixels = NDArray[np.uint8]
 
 IN_MASK = 127
-"""A mask's pixel counts where it is brighter: the masks of magnetic tile came through JPEG, and have grey edges."""
+"""A mask's pixel counts where it is brighter: those of magnetic tile came through JPEG and have grey edges."""
 SMALLEST_CROP = 0.75
-LOUDEST_NOISE = 6.0
-"""Standard deviation in grey levels."""
 PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """A picture as the model sees it, height×width×3, and the class of each of its pixels as an index; 0 is good."""
+    """A picture as the model sees it, height×width×3, and the class of each pixel by number; 0 is good."""
 
     path: Path
     label: int
@@ -39,8 +38,8 @@ class Lesson:
 def read_split(folder: Path, good: str) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
     """The pictures of each part of FOLDER/split.json, and the labels: `good`, then the other folders by name.
 
-    Raises `TrainingError` where there is no split: near duplicates on both sides of a random one would be scored as
-    if they were unseen.
+    Raises `TrainingError` where there is no split: near duplicates on both sides of a random one would be scored
+    as if they were unseen.
     """
     path = folder / "split.json"
     if not path.is_file():
@@ -65,7 +64,7 @@ def _read_lesson(path: Path, label: int, spec: InputSpec) -> Lesson:
     mask = read_mask(path)
     if mask is not None and label > 0:
         shrunk = cv2.resize(mask.astype(np.float32), (spec.width, spec.height), interpolation=cv2.INTER_AREA)
-        classes[shrunk > 0.5] = label  # noqa: PLR2004 - more than half of the pixel
+        classes[shrunk > 0.5] = label
     return Lesson(path, label, seen, classes)
 
 
@@ -79,9 +78,10 @@ def batches(
     lessons: Sequence[Lesson], labels: int, cell_px: int, size: int, chance: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Varied pictures of an epoch, normalised, and the share of each class in each of their cells."""
-    order = _drawn(lessons, chance)
+    order = drawn(lessons, chance)
     for first in range(0, len(order) - size + 1, size):
-        pairs = [_varied(lesson, chance) for lesson in order[first : first + size]]
+        some = order[first : first + size]
+        pairs = [varied(each.picture, each.classes, chance, SMALLEST_CROP) for each in some]
         pictures = normalise(np.stack([picture for picture, _ in pairs]))
         shares = np.stack([shares_of(classes, labels, cell_px) for _, classes in pairs])
         yield pictures.contiguous(memory_format=torch.channels_last), torch.from_numpy(shares)
@@ -89,12 +89,12 @@ def batches(
 
 def epoch_size(lessons: Sequence[Lesson]) -> int:
     """Pictures of an epoch."""
-    return len(_drawn(lessons, np.random.default_rng(0)))
+    return len(drawn(lessons, np.random.default_rng(0)))
 
 
-def _drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesson]:
+def drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesson]:
     """Every picture with a defect, those of rare classes twice, and half as many good ones, shuffled."""
-    counts = _counts(lessons)
+    counts = counts_of(lessons)
     bad = [lesson for lesson in lessons if lesson.label > 0]
     often = sorted(counts.values())[len(counts) // 2] if counts else 0
     rare = [lesson for lesson in bad if counts[lesson.label] < often]
@@ -104,7 +104,7 @@ def _drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesso
     return [order[index] for index in chance.permutation(len(order))]
 
 
-def _counts(lessons: Sequence[Lesson]) -> Mapping[int, int]:
+def counts_of(lessons: Sequence[Lesson]) -> Mapping[int, int]:
     kinds, counts = np.unique([lesson.label for lesson in lessons if lesson.label > 0], return_counts=True)
     return dict(zip(kinds.tolist(), counts.tolist(), strict=True))
 
@@ -114,33 +114,3 @@ def shares_of(classes: Pixels, labels: int, cell_px: int) -> NDArray[np.float32]
     rows, columns = classes.shape[0] // cell_px, classes.shape[1] // cell_px
     cells = classes.reshape(rows, cell_px, columns, cell_px)
     return np.stack([(cells == label).mean((1, 3), dtype=np.float32) for label in range(labels)])
-
-
-def _varied(lesson: Lesson, chance: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """Another picture of the same: closer, turned, mirrored, in other light, with noise."""
-    picture, classes = _closer(lesson.picture, lesson.classes, chance)
-    turns, mirrored = int(chance.integers(4)), bool(chance.integers(2))
-    picture, classes = np.rot90(picture, turns), np.rot90(classes, turns)
-    if mirrored:
-        picture, classes = picture[:, ::-1], classes[:, ::-1]
-    return _lit(picture, chance), np.ascontiguousarray(classes)
-
-
-def _closer(picture: Pixels, classes: Pixels, chance: np.random.Generator) -> tuple[Pixels, Pixels]:
-    height, width = classes.shape
-    share_y, share_x = chance.uniform(SMALLEST_CROP, 1.0, 2)
-    rows, columns = round(height * share_y), round(width * share_x)
-    top, left = int(chance.integers(height - rows + 1)), int(chance.integers(width - columns + 1))
-    where = np.s_[top : top + rows, left : left + columns]
-    near = cv2.resize(picture[where], (width, height), interpolation=cv2.INTER_LINEAR)
-    kinds = cv2.resize(classes[where], (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(near, np.uint8), np.asarray(kinds, np.uint8)
-
-
-def _lit(picture: Pixels, chance: np.random.Generator) -> Pixels:
-    levels = np.arange(256, dtype=np.float32) / 255
-    gamma, gain, offset = chance.uniform(0.7, 1.4), chance.uniform(0.75, 1.25), chance.uniform(-0.12, 0.12)
-    table = (((levels**gamma - 0.5) * gain + 0.5 + offset) * 255).astype(np.float32)
-    loud = np.float32(chance.uniform(0, LOUDEST_NOISE))
-    noise = chance.standard_normal((*picture.shape[:2], 1), np.float32) * loud
-    return np.clip(table[picture] + noise, 0, 255).astype(np.uint8)

@@ -4,30 +4,35 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from accuracy_sets import Absent
+from cap_detector import publish
 from detection_sets import CAPS_LABELS, PCB_LABELS, Boxed, caps, pcb, pcb_groups
+from numpy.typing import NDArray
+from torch import nn
 from training import boxes, convert
-from training.boxes import Lessons, Seen, mirrored, seen
+from training.boxes import Lessons, Seen, cut_out, mirrored, relit, seen, turned
 from training.detector import OUTPUTS, Detector, DetectorHead
-from training.features import Features
+from training.frozen import Frozen
 from training.loop import Plan, TrainingError, fit, settle
 from training.network import Trunk
 from training.uncapped import without_caps
 
-from edge.cli.progress import bar
 from edge.durable import make_folder, replace_file
 from edge.preprocess.picture import read
 
+Pixels = NDArray[np.uint8]
+
 ROOT = Path(__file__).resolve().parent.parent
-CAPS_PX, PCB_PX = 320, 640
+CAPS_PX, PCB_PX, CUT_OUT_PX = 320, 640, 320
 CAPS_STRIDES, PCB_STRIDES = (8, 16), (4, 8, 16)
-CALIBRATION_PICTURES = 96
-UNCAPPED_SHARE = 0.6
-"""Of the caps in a picture that are painted out of its copy."""
+CALIBRATION_PICTURES = 64
+AT_ONCE, EPOCH_STEPS = 16, 100
+UNCAPPED_PICTURES, UNCAPPED_SHARE = 0.4, 0.6
+"""Share of the pictures that lose caps, and of their caps."""
 
 
 def main(about: str) -> None:
@@ -45,32 +50,54 @@ def read_options(about: str) -> argparse.Namespace:
     asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--set", choices=("caps", "pcb"), required=True, help="Which pictures.")
     asked.add_argument("--leave-out", metavar="GROUP", help="For pcb: only this group is left out.")
-    asked.add_argument("--epochs", type=int, default=12, metavar="N", help="Default: 12.")
-    asked.add_argument("--every", type=int, default=2, metavar="N", help="Learn from every Nth picture.")
+    asked.add_argument(
+        "--epochs",
+        type=int,
+        default=16,
+        metavar="N",
+        help=f"Of {EPOCH_STEPS} batches of {AT_ONCE}; default: 16.",
+    )
+    asked.add_argument(
+        "--epochs-on",
+        type=int,
+        default=2,
+        metavar="N",
+        help="For pcb: from half of the groups to all; default: 2.",
+    )
     asked.add_argument("--seed", type=int, default=0, metavar="N", help="Another one, another training.")
     asked.add_argument(
-        "--work", type=Path, default=ROOT / "build" / "training", metavar="FOLDER", help="Checkpoints."
+        "--work",
+        type=Path,
+        default=ROOT / "build" / "training",
+        metavar="FOLDER",
+        help="Checkpoints and curves.",
     )
-    asked.add_argument("--out", type=Path, default=ROOT / "models" / "cap-detector", metavar="FOLDER")
+    asked.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "models" / "cap-detector",
+        metavar="FOLDER",
+        help="For caps: the bundle.",
+    )
     return asked.parse_args()
 
 
 def train_caps(options: argparse.Namespace) -> None:
-    """From pictures to the float and the int8 model, which `cap_detector.py` makes a bundle of."""
-    lesson = list(_capped(caps("train")[:: options.every], options.seed))
+    """From pictures to the float and the int8 model, and what both are worth."""
+    folder = options.work / "caps"
+    pictures = caps("train")
+    spread = np.linspace(0, len(pictures) - 1, CALIBRATION_PICTURES).astype(int)
+    calibration = [_look(pictures[place], CAPS_PX)[0] for place in spread]
+    trunk, head = Trunk("lite0", CAPS_STRIDES), DetectorHead(len(CAPS_LABELS), CAPS_STRIDES)
+    frozen = Frozen(trunk, calibration)
+    lessons = Lessons(frozen, CAPS_LABELS, len(pictures), _caps_look(pictures))
     checked = [_look(boxed, CAPS_PX) for boxed in caps("valid")]
-    head = DetectorHead(len(CAPS_LABELS), CAPS_STRIDES)
-    trunk = Trunk("lite0", CAPS_STRIDES)
-    plan = Plan(options.epochs, len(lesson) // 16, seed=options.seed)
-    learn(trunk, head, lesson, checked, CAPS_LABELS, plan, options.work / "caps", at_once=16)
-    model = convert.to_float(Detector(trunk, head), CAPS_PX, CAPS_PX, OUTPUTS)
-    spread = np.linspace(0, len(lesson) - 1, CALIBRATION_PICTURES).astype(int)
-    int8 = convert.to_int8(model, [lesson[place][0] for place in spread])
-    replace_file(options.work / "caps" / "float.tflite", model)
-    replace_file(options.work / "caps" / "int8.tflite", int8)
-    tested = [_look(boxed, CAPS_PX) for boxed in caps("test")]
-    for name, content in (("float32", model), ("int8", int8)):
-        print(name, json.dumps(worth(content, tested, CAPS_LABELS, CAPS_PX)))
+    learn(head, lessons, boxes.judge(frozen, checked, CAPS_LABELS), options.epochs, options, folder)
+    models = converted(trunk, head, calibration, folder)
+    test = caps("test")
+    tested = [_look(boxed, CAPS_PX) for boxed in test]
+    worths = {name: worth(model, tested, CAPS_LABELS) for name, model in models.items()}
+    publish(models, test, worths, options.out)
 
 
 def train_boards(options: argparse.Namespace) -> None:
@@ -89,79 +116,102 @@ def train_boards(options: argparse.Namespace) -> None:
 
 
 def leave_out(group: str, groups: Sequence[str], options: argparse.Namespace) -> dict[str, float]:
-    """Learn from all other groups; the int8 model's figures on every picture of this one."""
+    """Learn from all other groups; the int8 model's figures on every picture of this one.
+
+    A head has first learned from half of the groups, of which this is none, and then from all others: so two
+    beginnings serve six groups, and no network has ever seen what it is tested on.
+    """
+    begun = groups[1::2] if group in groups[::2] else groups[::2]
+    half, _, _ = _learned(begun, None, options.epochs, options, "pcb-" + "-".join(begun))
     folder = options.work / f"pcb-{group}"
-    others = [boxed for other in groups if other != group for boxed in pcb([other])[:: options.every]]
-    lesson = [_look(boxed, PCB_PX) for boxed in others]
-    head, trunk = DetectorHead(len(PCB_LABELS), PCB_STRIDES), Trunk("lite0", PCB_STRIDES)
-    plan = Plan(options.epochs, len(lesson) // 4, seed=options.seed)
-    # What is left out is not looked at on the way: there is nothing to choose by.
-    learn(trunk, head, lesson, lesson[:: max(1, len(lesson) // 16)], PCB_LABELS, plan, folder, at_once=4)
-    model = convert.to_float(Detector(trunk, head), PCB_PX, PCB_PX, OUTPUTS)
-    int8 = convert.to_int8(model, [image for image, _ in lesson[:: max(1, len(lesson) // 32)]])
+    others = [other for other in groups if other != group]
+    head, trunk, pictures = _learned(others, half, options.epochs_on, options, folder.name)
+    models = converted(trunk, head, pictures[::2], folder)
     tested = [_look(boxed, PCB_PX) for boxed in pcb([group])]
-    found = worth(int8, tested, PCB_LABELS, PCB_PX) | {"pictures": float(len(tested))}
+    found = worth(models["int8"], tested, PCB_LABELS) | {"pictures": float(len(tested))}
     replace_file(folder / "figures.json", json.dumps(found, indent=1).encode())
-    print(group, json.dumps(found), file=sys.stderr)
+    print(group, json.dumps(found), file=sys.stderr, flush=True)
     return found
 
 
+def _learned(
+    groups: Sequence[str],
+    begun: DetectorHead | None,
+    epochs: int,
+    options: argparse.Namespace,
+    name: str,
+) -> tuple[DetectorHead, Trunk, list[Pixels]]:
+    """A head that has learned from these groups, its trunk, and pictures to calibrate on."""
+    pictures = [_look(boxed, PCB_PX) for boxed in pcb(groups)]
+    spread = np.linspace(0, len(pictures) - 1, CALIBRATION_PICTURES).astype(int)
+    calibration = [pictures[place] for place in spread]
+    random = np.random.default_rng(options.seed)
+    cuts = [cut_out(picture, random, CUT_OUT_PX) for picture in calibration]
+    settle(options.seed)
+    trunk, head = Trunk("lite0", PCB_STRIDES), DetectorHead(len(PCB_LABELS), PCB_STRIDES)
+    if begun is not None:
+        head.load_state_dict(begun.state_dict())
+    frozen = Frozen(trunk, [image for image, _ in cuts])
+    lessons = Lessons(frozen, PCB_LABELS, len(pictures), _board_look(pictures))
+    # What is left out is not looked at on the way: there is nothing to choose by.
+    learn(head, lessons, boxes.judge(frozen, cuts, PCB_LABELS), epochs, options, options.work / name)
+    return head, trunk, [image for image, _ in calibration]
+
+
 def learn(
-    trunk: Trunk,
     head: DetectorHead,
-    lesson: Sequence[Seen],
-    checked: Sequence[Seen],
-    labels: tuple[str, ...],
-    plan: Plan,
+    lessons: Lessons,
+    judge: Callable[[nn.Module], dict[str, float]],
+    epochs: int,
+    options: argparse.Namespace,
     folder: Path,
-    at_once: int,
 ) -> None:
-    """Train the head on the frozen trunk's features; `checked` is looked at after every epoch."""
+    """Train the head on what the frozen trunk sees."""
     make_folder(folder)
-    with bar() as progress:
-        lessons, checks = (
-            Lessons(
-                Features(trunk, _picture(pictures), len(pictures), progress),
-                [things for _, things in pictures],
-                labels,
-                pictures[0][0].shape[0],
-            )
-            for pictures in (lesson, checked)
-        )
-    fit(
-        head,
-        lambda random: lessons.batches(random, at_once, plan.steps),
-        boxes.loss,
-        boxes.judge(checks, at_once),
-        plan,
-        folder,
-    )
+    plan = Plan(epochs, EPOCH_STEPS, seed=options.seed)
+    fit(head, lambda random: lessons.batches(random, AT_ONCE, EPOCH_STEPS), boxes.loss, judge, plan, folder)
 
 
-def worth(model: bytes, tested: Sequence[Seen], labels: tuple[str, ...], size_px: int) -> dict[str, float]:
+def converted(trunk: Trunk, head: DetectorHead, pictures: Sequence[Pixels], folder: Path) -> dict[str, bytes]:
+    """The whole network as .tflite files, float and int8; they are kept in the folder, too."""
+    height, width = pictures[0].shape[:2]
+    model = convert.to_float(Detector(trunk, head), height, width, OUTPUTS)
+    models = {"float32": model, "int8": convert.to_int8(model, pictures)}
+    for name, content in models.items():
+        replace_file(folder / f"{name}.tflite", content)
+    return models
+
+
+def worth(model: bytes, tested: Sequence[Seen], labels: tuple[str, ...]) -> dict[str, float]:
     """How well a .tflite finds what is in these pictures."""
     rows = [
-        boxes.boxes_of(outputs[OUTPUTS[0]], outputs[OUTPUTS[1]], len(labels), size_px)
+        boxes.boxes_of(outputs[OUTPUTS[0]], outputs[OUTPUTS[1]], tested[0][0].shape[0])
         for outputs in convert.run(model, [image for image, _ in tested])
     ]
-    return boxes.figures(rows, [things for _, things in tested], labels, size_px)
+    return boxes.figures(rows, [things for _, things in tested], labels)
 
 
-def _capped(pictures: Sequence[Boxed], seed: int) -> Iterator[Seen]:
-    """Each picture, its mirror image, and, where there are caps, a copy that misses some."""
-    for number, boxed in enumerate(pictures):
-        image = read(boxed.path)
-        plain = seen(image, boxed.things, CAPS_PX)
-        yield plain
-        yield mirrored(plain)
-        if boxed.things:
-            random = np.random.default_rng((seed, number))
-            yield seen(*without_caps(image, boxed.things, random, UNCAPPED_SHARE), CAPS_PX)
+def _caps_look(pictures: Sequence[Boxed]) -> Callable[[int, np.random.Generator], Seen]:
+    """Mirrored, in another light, and often without caps."""
+
+    def look(number: int, random: np.random.Generator) -> Seen:
+        image, things = read(pictures[number].path), pictures[number].things
+        if random.random() < UNCAPPED_PICTURES:
+            image, things = without_caps(image, things, random, UNCAPPED_SHARE)
+        picture = relit(seen(image, things, CAPS_PX), random)
+        return mirrored(picture) if random.random() < 0.5 else picture
+
+    return look
+
+
+def _board_look(pictures: Sequence[Seen]) -> Callable[[int, np.random.Generator], Seen]:
+    """A square of the board, laid in one of eight ways."""
+
+    def look(number: int, random: np.random.Generator) -> Seen:
+        return turned(cut_out(pictures[number], random, CUT_OUT_PX), random)
+
+    return look
 
 
 def _look(boxed: Boxed, size_px: int) -> Seen:
     return seen(read(boxed.path), boxed.things, size_px)
-
-
-def _picture(pictures: Sequence[Seen]) -> Callable[[int], np.ndarray]:
-    return lambda number: pictures[number][0]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from restoration_int8 import to_int8
-from restoration_network import CELL_PX, TASKS, Restoration, to_pixels
+from restoration_network import TASKS, Restoration, to_pixels
 from restoration_patches import noisy_patches, small_patches
 from restoration_pictures import Pixels
 from torch import Tensor, nn
@@ -70,12 +70,22 @@ def train(options: argparse.Namespace) -> None:
 
     fit(network, batches, loss, lambda net: judged(net, checked, network.margin_px), plan, options.work)
     network.eval()
-    plain = deepcopy(network)
-    plain.rounding = False
+    plain = folded(network)
     tile = TILE_PX[options.task]
     float_model = convert.to_float(plain, tile, tile, ["residual"])
     (options.work / "float.tflite").write_bytes(float_model)
     (options.work / "int8.tflite").write_bytes(to_int8(float_model))
+
+
+def folded(network: Restoration) -> Restoration:
+    """A copy without roundings, whose last layer has its gain in its weights: what is converted."""
+    plain = deepcopy(network)
+    plain.rounding, plain.gain = False, 1.0
+    last = plain.layers[-1]
+    with torch.no_grad():
+        last.weight *= network.gain
+        last.bias *= network.gain
+    return plain
 
 
 def patches(task: str, count: int, seed: int) -> Patches:

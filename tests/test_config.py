@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from edge import config
 from edge.config import enhance as steps
-from edge.config.detection import Count, DetectionRules
+from edge.config.detection import Count, DetectionRules, Pair
 from edge.config.measurement import Tolerance
 from edge.config.reading import ReadingRules
 from edge.config.segmentation import AreaLimits, SegmentationRules
@@ -155,9 +155,11 @@ def blocks() -> Iterator[tuple[str, dict[str, str]]]:
 
 def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
     kinds = {
-        "station": config.Station, "recipe": config.Recipe, "recipe.checks": config.Check,
+        "station": config.Station, "correction": config.Correction,
+        "recipe": config.Recipe, "recipe.checks": config.Check, "recipe.track": config.Track,
         "recipe.checks.roi": config.Rectangle, "recipe.checks.rules": config.Rules, "quality": config.Quality,
         "recipe.checks.rules.detection": DetectionRules, "recipe.checks.rules.detection.counts": Count,
+        "recipe.checks.rules.detection.pairs": Pair,
         "recipe.checks.rules.segmentation": SegmentationRules,
         "recipe.checks.rules.segmentation.limits": AreaLimits,
         "recipe.checks.rules.measurement.tolerances": Tolerance, "recipe.checks.rules.reading": ReadingRules,

@@ -42,7 +42,7 @@ FOUND: dict[str, Prediction] = {
     "areas": Segmentation(
         ("good", "scratch"), AREAS, np.ones(AREAS.shape, np.float32), AREAS >= 0, Box(0, 0, 160, 120)
     ),
-    "measurements": Measurements((Measurement("bore", 12.04, "mm", 0.02, ((20, 30), (60, 70))),)),
+    "measurements": Measurements((Measurement("bore", 12.04, "mm", 0.02, ends=((20, 30), (60, 70))),)),
     "codes": Readings((Reading("4006381333931", "EAN13", BOX),)),
 }
 
@@ -70,7 +70,9 @@ def test_what_was_found_is_drawn_where_it_is(found: str) -> None:
     assert ((changed >= (30 - 10, 20 - 1)) & (changed <= (71, 61))).all(axis=1).sum() > 40
 
 
-@pytest.mark.parametrize("found", FOUND.keys() - {"areas"})  # which belong to the decision: test_segmentation.py
+@pytest.mark.parametrize(
+    "found", sorted(FOUND.keys() - {"areas"})
+)  # which belong to the decision: test_segmentation.py
 def test_what_was_found_is_told_and_only_that(found: str) -> None:
     told = describe(a_part(FOUND[found]), "housing")["checks"][0]
     assert told[found]

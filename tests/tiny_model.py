@@ -143,6 +143,47 @@ def backbone(size: int = 32, unfit_scale: float | None = None) -> bytes:
     return graph.content([picture], outputs)
 
 
+def smoother(
+    size: int = 16, block: int = 1, stride: int = 1, output: str = "int8", *, channels: int | None = None
+) -> bytes:
+    """A restoration: what is to be added to a pixel to make it the mean of the 3×3 around it.
+
+    With a `block` and a `stride` of 2 a cell holds 2×2 such pixels; with a stride of 1, the picture is doubled,
+    and what is added to each pixel of a block is its number, in half grey levels: to see where it lands.
+    """
+    graph = Graph()
+    picture = graph.tensor((1, size, size, 3), "int8", 1 / 128, -1)
+    channels = channels or 3 * block * block
+    kernel = 3 if stride == 1 else 4
+    weights = np.zeros((channels, kernel, kernel, 3), np.int8)
+    bias = np.zeros(channels, np.int32)
+    for number in range(channels):
+        row, column, colour = number // 3 // block, number // 3 % block, number % 3
+        if block == stride:
+            weights[number, row : row + 3, column : column + 3, colour] = 9
+            weights[number, row + 1, column + 1, colour] = -72
+        else:
+            bias[number] = (number + 1) * 81 // 2
+    cells = (size - kernel) // stride + 1
+    taken = graph.tensor(weights.shape, "int8", 1 / 81, 0, weights)
+    offset = graph.tensor(bias.shape, "int32", 1 / 128 / 81, 0, bias)
+    given = graph.tensor((1, cells, cells, channels), "int8", 1 / 128, 0)
+    layer = tfl.Conv2DOptionsT()
+    layer.padding, layer.strideW, layer.strideH = tfl.Padding.VALID, stride, stride
+    layer.dilationWFactor = layer.dilationHFactor = 1
+    graph.operator(
+        tfl.BuiltinOperator.CONV_2D,
+        [picture, taken, offset],
+        [given],
+        (tfl.BuiltinOptions.Conv2DOptions, layer),
+    )
+    if output == "float32":
+        real = graph.tensor((1, cells, cells, channels), "float32")
+        graph.operator(tfl.BuiltinOperator.DEQUANTIZE, [given], [real])
+        given = real
+    return graph.content([picture], [given])
+
+
 def passthrough(
     shape: Sequence[int] = (1, 8, 8, 3), kind: str = "int8", *, inputs: int = 1, dynamic: bool = False
 ) -> bytes:

@@ -54,6 +54,12 @@ def evaluate(
     classes: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A folder of pictures for each class of parts.")
     ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Pictures, and beside each NAME.txt: what is where in it, as in YOLO."
+        ),
+    ] = None,
     *,
     robust: Annotated[
         bool, typer.Option("--robust", help="The same under light, blur, noise, dirt and more; with a plot.")
@@ -76,10 +82,12 @@ def evaluate(
 
     With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too, or of a
     segmentation, the IoU of each label. With --classes: balanced accuracy, recall of each class, and what was
-    called what. With --robust: what disturbed pictures do to the first of these, and what the quality gate catches
-    of them. With --ablate: what each step of enhancement does to the AUROC, and its time.
+    called what. With --boxes: mean average precision. With --robust: what disturbed pictures do to the first of
+    these, and what the quality gate catches of them. With --ablate: what each step of enhancement does to the
+    AUROC, and its time.
     """
     from edge.cli import ablation, robustness
+    from edge.cli.box_evaluation import lines as box_lines
     from edge.cli.class_evaluation import lines
     from edge.cli.steps import steps_named
 
@@ -88,7 +96,11 @@ def evaluate(
     goes_with("--enhance", enhance, ablate=ablate)
     if (masks is not None and (robust or ablate)) or (robust and ablate):
         raise ConfigError("--robust, --ablate and --masks do not go together; give one of them")
-    if knows_classes(bundle) and not ablate:
+    if finds_things(bundle) or boxes is not None:
+        others = (good, bad, masks, classes, robust or None, ablate or None)
+        figures = box_figures(bundle, boxes, others)
+        told = list(box_lines(figures))
+    elif knows_classes(bundle) and not ablate:
         if good is not None or bad is not None or masks is not None or classes is None:
             raise ConfigError(
                 f"{bundle}: tells classes apart; evaluate it with --classes DIR, a folder of pictures for each"
@@ -157,6 +169,35 @@ def class_figures(bundle: Path, classes: Path) -> dict[str, Any]:
         for path, part in inspections(check, paths):
             evaluation.add(label, path, part)
     return evaluation.figures()
+
+
+def box_figures(bundle: Path, boxes: Path | None, others: Iterable[object] = ()) -> dict[str, Any]:
+    """What a bundle that finds things is worth. Raises `EdgeError`."""
+    from edge.cli.box_evaluation import BoxEvaluation, marked, names
+    from edge.model.bundle import load
+
+    table = load(bundle).manifest.detection
+    if table is None:
+        raise ConfigError(f"{bundle}: finds no things; evaluate it without --boxes")
+    if boxes is None or any(other is not None for other in others):
+        raise ConfigError(
+            f"{bundle}: finds things; evaluate it with --boxes DIR, pictures and beside each NAME.txt with what is"
+            " in it, and with no other option but --json"
+        )
+    paths = pictures_in(boxes)
+    numbered = names(boxes, table.labels)
+    things = [marked(path, numbered) for path in paths]
+    evaluation = BoxEvaluation(table.labels)
+    for (path, part), there in zip(inspections(open_bundle(bundle), paths), things, strict=True):
+        evaluation.add(path, part, there)
+    return evaluation.figures()
+
+
+def finds_things(shelf: Path) -> bool:
+    """Whether a bundle, or the active one of a shelf, finds things. Raises `BundleError` where none is."""
+    from edge.model.bundle import load
+
+    return load(shelf).manifest.detection is not None
 
 
 def knows_classes(shelf: Path) -> bool:

@@ -98,8 +98,8 @@ def read_mask(path: Path, width: int, height: int) -> Mask:
 def read_classes(path: Path, width: int, height: int, labels: Sequence[str]) -> Classes:
     """The true label of each pixel of a picture of that size, by its place in `labels`.
 
-    A mask whose values are all places in `labels` says so itself. In any other, what is bright has the label that is
-    the name of the mask's folder; where that is no label, it is a defect of whichever one.
+    A mask whose values are all places in `labels` says so itself. In any other, what is bright has the label
+    that is the name of the mask's folder; where that is no label, it is a defect of whichever one.
     Raises `ConfigError` where it has another size, and `CaptureError` where it cannot be read.
     """
     bad = read_mask(path, width, height)

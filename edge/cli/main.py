@@ -10,7 +10,25 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from edge import __version__
-from edge.cli import adopting, bench, broker, bundles, demo, doctor, lines, models, station, teaching, tune
+from edge.cli import (
+    adopting,
+    bench,
+    broker,
+    bundles,
+    calibration,
+    clustering,
+    demo,
+    doctor,
+    gauge,
+    instruments,
+    lines,
+    models,
+    restoring,
+    station,
+    synthesis,
+    teaching,
+    tune,
+)
 from edge.errors import EdgeError
 
 app = typer.Typer(
@@ -29,7 +47,14 @@ for command in (
     adopting.import_,
     bundles.score,
     bundles.evaluate,
+    restoring.restore,
     models.models,
+    instruments.measure,
+    calibration.calibrate,
+    gauge.gauge,
+    instruments.read,
+    clustering.cluster,
+    synthesis.synthesize,
     bench.bench,
     tune.tune,
     doctor.doctor,

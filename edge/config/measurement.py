@@ -9,8 +9,8 @@ class Tolerance(Table):
     """The limits of one measured value, in its own unit."""
 
     name: str = Field(description="The tool of the bundle that measures it.")
-    lower: float | None = Field(None, description="Less fails; none: no lower limit.")
-    upper: float | None = Field(None, description="More fails; none: no upper limit.")
+    lower: float | None = Field(None, allow_inf_nan=False, description="Less fails; none: no lower limit.")
+    upper: float | None = Field(None, allow_inf_nan=False, description="More fails; none: no upper limit.")
 
 
 class MeasurementRules(Table):

@@ -9,6 +9,7 @@ from edge.config.enhance import Steps
 from edge.config.measurement import MeasurementRules
 from edge.config.reading import ReadingRules
 from edge.config.segmentation import SegmentationRules
+from edge.config.track import Track
 from edge.table import FilePath, Fraction, Segment, Table
 
 Point = tuple[int, int]
@@ -104,6 +105,9 @@ class Recipe(Table):
     checks: list[Check] = Field(min_length=1, description="What is looked at; at least one.")
     fail_frames: int = Field(1, ge=1, le=100, description="A part fails when so many of its frames fail …")
     of_frames: int = Field(1, ge=1, le=100, description="… of so many frames.")
+    track: Track | None = Field(
+        None, description="For parts that are followed from frame to frame; none: they are not."
+    )
 
 
 class Quality(Table):

@@ -11,6 +11,9 @@ from edge.errors import NothingToMeasureError
 from edge.gauge.light import Grey
 from edge.gauge.scan import Points
 
+Flags = npt.NDArray[np.uint8]
+"""1 where something is, rows×columns."""
+
 BAND_PX = 5
 """Pixels so near to the outline count by their light. A blur of 1.6 px (standard deviation) is over by then."""
 LEVEL_PX = 6
@@ -21,8 +24,11 @@ SMALLEST_PX = 100
 
 @dataclass(frozen=True, eq=False)
 class Covered:
-    """How much of each pixel the part covers. `outline` are places on it; `noise` is the standard deviation of one
-    pixel's share, and `u_level` that of the shares of all pixels of the outline together, as levels may be off."""
+    """How much of each pixel the part covers. `outline` are places on it.
+
+    `noise` is the standard deviation of one pixel's share, and `u_level` that of the shares of the whole outline
+    together, as the light of part and ground may be off.
+    """
 
     shares: npt.NDArray[np.float64]
     on_outline: npt.NDArray[np.bool_]
@@ -34,19 +40,18 @@ class Covered:
 def cover(grey: Grey, *, dark: bool, min_step: float) -> Covered:
     """The shares of a rectangle's pixels that its largest dark (or light) piece covers, holes left out.
 
-    Light adds up: a blurred pixel on the outline has the light of what covers it, so that blur moves nothing. Raises
-    `NothingToMeasureError` where there is no such piece, or it reaches the rectangle's edge.
+    Light adds up: a blurred pixel on the outline has the light of what covers it, so that blur moves nothing.
+    Raises `NothingToMeasureError` where there is no such piece, or it reaches the rectangle's edge.
     """
     piece = _largest(grey, dark=dark, min_step=min_step)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    inner = cv2.erode(piece, kernel, iterations=BAND_PX, borderValue=0)
-    outer = cv2.dilate(piece, kernel, iterations=BAND_PX)
+    inner = _shrunk(piece, BAND_PX)
+    outer = _grown(piece, BAND_PX)
     if np.concatenate([outer[0], outer[-1], outer[:, 0], outer[:, -1]]).any():
         raise NothingToMeasureError(
             f"the part is within {BAND_PX} px of the rectangle's edge; make it larger"
         )
-    part, part_noise, u_part = _level(grey, inner, cv2.erode(inner, kernel, iterations=LEVEL_PX))
-    far = cv2.dilate(outer, kernel, iterations=LEVEL_PX)
+    part, part_noise, u_part = _level(grey, inner, _shrunk(inner, LEVEL_PX))
+    far = _grown(outer, LEVEL_PX)
     ground, ground_noise, u_ground = _level(grey, 1 - outer, 1 - far)
     step = part - ground
     if abs(step) < min_step:
@@ -60,10 +65,22 @@ def cover(grey: Grey, *, dark: bool, min_step: float) -> Covered:
     return Covered(shares, band, outline, max(part_noise, ground_noise) / abs(step), u_level)
 
 
-def _largest(grey: Grey, *, dark: bool, min_step: float) -> npt.NDArray[np.uint8]:
+def _shrunk(mask: Flags, reach_px: int) -> Flags:
+    return np.asarray(cv2.erode(mask, _cross(), iterations=reach_px, borderValue=0), np.uint8)
+
+
+def _grown(mask: Flags, reach_px: int) -> Flags:
+    return np.asarray(cv2.dilate(mask, _cross(), iterations=reach_px), np.uint8)
+
+
+def _cross() -> Flags:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.uint8)
+
+
+def _largest(grey: Grey, *, dark: bool, min_step: float) -> Flags:
     """1 where the largest piece of the part is, by a limit half-way between dark and light."""
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.0)
-    low, high = np.percentile(smooth, (1, 99))
+    low, high = float(smooth.min()), float(smooth.max())
     if high - low < min_step:
         raise NothingToMeasureError(f"no part: the light differs by {high - low:.1f} grey levels (min_step)")
     codes = np.clip((smooth - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
@@ -76,8 +93,8 @@ def _largest(grey: Grey, *, dark: bool, min_step: float) -> npt.NDArray[np.uint8
     return np.asarray(pieces == 1 + int(sizes.argmax()), np.uint8)
 
 
-def _level(grey: Grey, near: npt.NDArray[np.uint8], far: npt.NDArray[np.uint8]) -> tuple[float, float, float]:
-    """The light of what is in `near` but not in `far`, the standard deviation of a pixel's, and that of the level."""
+def _level(grey: Grey, near: Flags, far: Flags) -> tuple[float, float, float]:
+    """The light of what is in `near` but not in `far`; standard deviations of a pixel's, and of the level."""
     ring = grey[(near > 0) & (far == 0)].astype(np.float64)
     if ring.size < SMALLEST_PX // 4:
         raise NothingToMeasureError("the part, or the ground around it, is too narrow to tell its light")

@@ -17,6 +17,8 @@ NEAR_PX = 0.05
 """A point that is nearer always does: an ideal edge has no scatter."""
 FEWEST = 0.6
 """Share of the points that must belong."""
+ROUGH_PX, ROUGH_SHARE = 1.0, 0.02
+"""Points may scatter by so many pixels, and this share of the radius or length; otherwise it is no such shape."""
 FEWEST_POINTS = 8
 ROUNDS = 8
 
@@ -82,6 +84,7 @@ def fit_line(points: Points, pixel: float) -> Line:
     _most(belongs, "a line")
     count = int(belongs.sum())
     scatter = _deviation(off[belongs], 2)
+    _smooth(scatter, pixel, float(np.ptp(points[belongs] @ along)), "a line")
     spread = float(((points[belongs] - centre) @ along).std())
     u_across = scatter / sqrt(count)
     return Line(centre, along, scatter, u_across, u_across / max(spread, 1e-9), points[belongs])
@@ -101,6 +104,7 @@ def fit_circle(points: Points, pixel: float) -> Circle:
         belongs = _near(_off_circle(points, centre, radius), pixel, 3)
     _most(belongs, "a circle")
     scatter = _deviation(_off_circle(points, centre, radius)[belongs], 3)
+    _smooth(scatter, pixel, radius, "a circle")
     u = scatter * np.sqrt(np.diag(np.linalg.inv(slopes.T @ slopes)))
     return Circle(centre, radius, scatter, float(u[2]), float(u[:2].max()), points[belongs])
 
@@ -132,8 +136,8 @@ def _off_circle(points: Points, centre: Floats, radius: float) -> Floats:
 
 
 def _near(off: Floats, pixel: float, unknowns: int) -> npt.NDArray[np.bool_]:
-    # 1.4826 times the median is the standard deviation of normal errors.
-    deviation = 1.4826 * float(np.median(np.abs(off))) * sqrt(len(off) / (len(off) - unknowns))
+    # The median of normal errors as a standard deviation, with what few points lack (Rousseeuw and Leroy 1987).
+    deviation = 1.4826 * (1 + 5 / (len(off) - unknowns)) * float(np.median(np.abs(off)))
     return np.asarray(np.abs(off) <= max(FAR * deviation, NEAR_PX * pixel))
 
 
@@ -146,10 +150,18 @@ def _deviation(off: Floats, unknowns: int) -> float:
 def _enough(points: Points) -> None:
     if len(points) < FEWEST_POINTS:
         raise NothingToMeasureError(
-            f"{len(points)} edge points are too few; give it at least {FEWEST_POINTS * 3} scan lines"
+            f"{len(points)} edge points are too few, and {FEWEST_POINTS} are needed, each of three scan lines; make"
+            " across_px larger, or move the tool"
         )
 
 
 def _most(belongs: npt.NDArray[np.bool_], shape: str) -> None:
     if belongs.mean() < FEWEST or belongs.sum() < FEWEST_POINTS:
         raise NothingToMeasureError(f"{belongs.sum()} of {belongs.size} edge points lie on {shape}")
+
+
+def _smooth(scatter: float, pixel: float, size: float, shape: str) -> None:
+    if scatter > ROUGH_PX * pixel + ROUGH_SHARE * size:
+        raise NothingToMeasureError(
+            f"the edge is not {shape}: its points scatter by {scatter / pixel:.1f} px"
+        )

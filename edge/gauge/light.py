@@ -26,8 +26,6 @@ def light(image: Image, encoding: Encoding) -> Grey:
 @cache
 def _table(encoding: Encoding) -> Grey:
     code = np.arange(256) / 255
-    if encoding == "linear":
-        level = code
-    else:
-        level = np.where(code <= TOE, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
-    return (255 * level).astype(np.float32)
+    if encoding == "srgb":
+        code = np.where(code <= TOE, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+    return (255 * code).astype(np.float32)

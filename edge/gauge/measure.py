@@ -1,6 +1,7 @@
 """A bundle's tools at work on a picture: each gives a value with its uncertainty, or says why there is none.
 
-Uncertainties are combined as JCGM 100:2008 (GUM) has it and expanded with k = 2; docs/measurement.md names the parts.
+Uncertainties are combined as JCGM 100:2008 (GUM) has it, and expanded with k = 2; docs/measurement.md names their
+parts.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 
 from edge.errors import NothingToMeasureError
 from edge.gauge.area import cover
-from edge.gauge.edges import Edge, Polarity, find_edge
+from edge.gauge.edges import Edge, Pick, Polarity, find_edge
 from edge.gauge.fits import Circle, Floats, Line, fit_circle, fit_line
 from edge.gauge.plane import Plane
 from edge.gauge.scan import Points, View, rays, strip
@@ -24,7 +25,7 @@ COVERAGE = 2.0
 U_EDGE_PX = 0.02
 """What an edge's place is off by without any noise: `scripts/bench_measure` prints it."""
 SCATTER_FACTOR = 1.3
-"""Errors of neighbouring profiles are not quite independent: `scripts/bench_measure` finds so much more scatter."""
+"""Errors of neighbouring profiles are not quite independent: `scripts/bench_measure` finds more scatter."""
 U_BLUR = 0.1
 """Share by which the correction for a curved edge's blur is off."""
 DRAWN = 96
@@ -47,7 +48,7 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """What a tool has found. `random` is the standard uncertainty that would average out, `systematic` the other."""
+    """What a tool has found. `random` is the standard uncertainty that averages out, `systematic` the other."""
 
     value: float
     unit: str
@@ -135,10 +136,10 @@ def _straight(edge: Edge, plane: Plane) -> Seen:
 def _caliper(tool: Caliper, view: View, plane: Plane) -> Value:
     scan = strip(view, tool.start, tool.end, tool.across_px)
     sides: tuple[Polarity, Polarity] = ("falling", "rising") if tool.part == "dark" else ("rising", "falling")
-    alone = tool.edges == "only"
+    picks: tuple[Pick, Pick] = ("only", "only") if tool.edges == "only" else ("first", "last")
     near, far = (
-        _straight(find_edge(scan, turns, "only" if alone else pick, tool.min_step), plane)
-        for turns, pick in zip(sides, ("first", "last"), strict=True)
+        _straight(find_edge(scan, turns, pick, tool.min_step), plane)
+        for turns, pick in zip(sides, picks, strict=True)
     )
     way = np.array(tool.end) - np.array(tool.start)
     if (far.middle - near.middle) @ way <= 0:
@@ -216,8 +217,8 @@ def _angle(one: Seen, other: Seen, plane: Plane) -> Value:
     # A line turns by what its points are off, over their standard deviation along it.
     systematic = hypot(
         *(
-            hypot(U_EDGE_PX * seen.pixel, plane.u_place) * sqrt(12) / seen.shape.length
-            for seen in (one, other)
+            hypot(U_EDGE_PX * seen.pixel, plane.u_place) * sqrt(12) / line.length
+            for seen, line in ((one, first), (other, second))
         )
     )
     points = np.concatenate([one.edge.points, other.edge.points])

@@ -21,7 +21,7 @@ LINES_TOGETHER = 3
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """Profiles, one a row, from `starts` on; `steps` is the way from one sample to the next, about a pixel long."""
+    """Profiles, one a row, from `starts` on; `steps` are the ways to the next sample, about a pixel long."""
 
     profiles: Grey
     starts: Points

@@ -4,6 +4,7 @@ Every rule says for certain that it is broken, or that it may be: a thing whose 
 `min_score` may be there or not, and where that decides, nobody can say `pass` or `fail`.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -39,6 +40,11 @@ def judge_detection(detections: Detections, rules: Rules) -> Decision:
         for thing in detections.found
         if thing.score >= table.doubt_from and _counts(thing.box, detections.box, rules)
     ]
+    if not _is_ruled(table):
+        counted = Counter(thing.label for thing in things if thing.score >= table.min_score)
+        told = ", ".join(f"{count} {label}" for label, count in sorted(counted.items())) or "nothing"
+        reason = f"found {told}; no rule says what may be there (rules.detection)"
+        return Decision(Verdict.INCONCLUSIVE, (reason,), _best(things))
     complaints = [*_complaints(things, table), *_crowd(detections, table)]
     for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
         broken = [complaint for complaint in complaints if complaint.verdict is verdict]
@@ -51,7 +57,7 @@ def judge_detection(detections: Detections, rules: Rules) -> Decision:
 
 def detection_complaints(rules: DetectionRules, labels: Collection[str]) -> Iterator[str]:
     """What is wrong with the rules of a model with these labels."""
-    if not rules.fail_labels and not rules.counts and not rules.pairs:
+    if not _is_ruled(rules):
         yield "rules.detection: nothing could fail; set fail_labels, counts or pairs"
     if rules.doubt_from > rules.min_score:
         yield (
@@ -72,6 +78,10 @@ def detection_complaints(rules: DetectionRules, labels: Collection[str]) -> Iter
     for place, pair in enumerate(rules.pairs):
         if pair.each == pair.has:
             yield f"rules.detection.pairs[{place}].has: '{pair.has}' cannot be its own part; name another label"
+
+
+def _is_ruled(rules: DetectionRules) -> bool:
+    return bool(rules.fail_labels or rules.counts or rules.pairs)
 
 
 def _complaints(things: Sequence[Detection], rules: DetectionRules) -> Iterator[Complaint]:

@@ -48,7 +48,7 @@ class AreaScores:
 
     @property
     def defects(self) -> float:
-        """IoU of defect against no defect, whatever the label; NaN where there is neither a true nor a false one."""
+        """IoU of defect against no defect, whatever the label; NaN where no pixel is, or is called, one."""
         shared = self._counts[1:, 1:].sum()
         wrong = self._counts[0, 1:].sum() + self._counts[1:, 0].sum()
         return float(shared / (shared + wrong)) if shared + wrong else float("nan")
@@ -63,7 +63,7 @@ class AreaScores:
         return overlap
 
     def figures(self) -> dict[str, Any]:
-        """`defect_iou`, the mean over the labels of defects that occur, and each; None where there is no figure."""
+        """`defect_iou`, the mean over the labels of defects that occur, and each; None: there is no figure."""
         each = self.classes[1:]
         known = each[~np.isnan(each)]
         return {

@@ -153,7 +153,7 @@ def _said(area: Area, rules: SegmentationRules) -> str:
 
 
 def _without_specks(classes: Classes, fewest_cells: float) -> Classes:
-    """The classes without areas of fewer than so many cells; what touches at a corner, of any label, is one area."""
+    """The classes without areas of fewer than so many cells; what touches, of any label, is one area."""
     _, places, stats, _ = cv2.connectedComponentsWithStats((classes > 0).view(np.uint8), connectivity=8)
     small = stats[:, cv2.CC_STAT_AREA] < fewest_cells
     small[0] = False

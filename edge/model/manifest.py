@@ -3,11 +3,9 @@
 Schema `edge.bundle/2`. A change that an older program would misread gets a new number.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from enum import Enum
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,7 +21,7 @@ from edge.model.tables.outputs import Ssd
 from edge.model.tables.reading import ReadingTools
 from edge.model.tables.restoration import RestorationHead
 from edge.model.tables.segmentation import SegmentationHead
-from edge.table import Segment, Table
+from edge.table import Segment, Table, write_table
 
 SCHEMA = "edge.bundle/2"
 Task = Literal[
@@ -85,7 +83,8 @@ class Golden(Table):
     file: FileName = Field(description="The picture.")
     score: Finite = Field(
         description="Anomaly score; probability of `label`; the best score of a detected `label`; the share of the"
-        " picture that is `label`; the value measured by the tool `label`; 1 where `label` is read."
+        " picture that is `label`; the value measured by the tool `label`; 1 where `label` is read; by how many"
+        " grey levels a restoration changes it, on average."
     )
     label: Label | None = Field(
         default=None, description="What the score is of; none: an anomaly score, or anything that was found."
@@ -150,6 +149,8 @@ class Manifest(Table):
         yield from (head.head for head in heads if head is not None and head.head is not None)
         if self.detection and isinstance(self.detection.outputs, Ssd) and self.detection.outputs.anchors:
             yield self.detection.outputs.anchors
+        if self.measurement is not None and self.measurement.calibration is not None:
+            yield self.measurement.calibration
         if self.model is not None:
             yield self.model
 
@@ -174,46 +175,13 @@ class Manifest(Table):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What it can call a part, a thing or an area; none for other tasks."""
+        """What it can call a part, a thing, an area or a value; none for other tasks."""
+        if self.measurement is not None:
+            return self.measurement.names
         head = self.classification or self.detection or self.segmentation
         return () if head is None else tuple(head.labels)
 
 
 def text(manifest: Manifest) -> str:
     """The manifest as TOML, which reads back as the same manifest."""
-    return "\n".join(_lines(manifest.model_dump(by_alias=True, exclude_none=True))).lstrip("\n") + "\n"
-
-
-def _lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    lists = {key: value for key, value in table.items() if _is_tables(value)}
-    for key, value in table.items():
-        if key not in inner and key not in lists:
-            yield f"{_key(key)} = {_value(value)}"
-    for key, value in inner.items():
-        yield f"\n[{path}{_key(key)}]"
-        yield from _lines(value, f"{path}{_key(key)}.")
-    for key, value in lists.items():
-        for row in value:
-            yield f"\n[[{path}{_key(key)}]]"
-            yield from _lines(row, f"{path}{_key(key)}.")
-
-
-def _is_tables(value: object) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], Mapping)
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").isalnum() and key.isascii() else json.dumps(key)
-
-
-def _value(value: object) -> str:
-    match value:
-        case Enum():
-            return _value(value.value)
-        case datetime():
-            return value.isoformat()
-        case list() | tuple():
-            return "[" + ", ".join(_value(item) for item in value) + "]"
-    # JSON's strings, numbers and booleans are TOML's as well, once DEL is escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return write_table(manifest)

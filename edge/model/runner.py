@@ -89,7 +89,10 @@ def open_any(bundle: Bundle, threads: int = 1) -> "Model | Instrument":
     return open_model(bundle, threads=threads)
 
 
-NO_HEAD = "task '{}' judges nothing; a check needs a bundle that does"
+NO_HEAD = (
+    "task '{}' judges nothing, and a check needs a bundle that does; what restores pictures belongs in"
+    " evidence.restore"
+)
 HEADS: dict[str, Callable[[Bundle, Sequence[TensorSpec]], Head]] = {
     "anomaly": anomaly_head.open_head,
     "classification": classifier.open_head,

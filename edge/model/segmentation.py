@@ -39,8 +39,8 @@ class Segmenter:
     def score(self, outputs: Outputs) -> Map:
         """Of each cell the number of its class, and that class's probability: 2×rows×columns.
 
-        Of equally likely classes the later one wins, never the background. Where a number of a real output is none,
-        so is the probability.
+        Of equally likely classes the later one wins, never the background. Where a number of a real output is
+        none, so is the probability.
         """
         planes = np.moveaxis(outputs[0][0], 2, 0)
         highest = planes[0].copy()
@@ -56,8 +56,8 @@ class Segmenter:
         """The share that a class has for each cell, of the winner's."""
         if self._quantized:
             # Differences are 0…255: as a byte they come out right although int8 wraps around.
-            found: Map = self._powers[np.subtract(highest, plane).view(np.uint8)]
-            return found
+            looked_up: Map = self._powers[np.subtract(highest, plane).view(np.uint8)]
+            return looked_up
         with np.errstate(invalid="ignore"):  # infinite less infinite is no number, which the judge refuses
             shares: Map = np.exp(np.subtract(plane, highest, dtype=np.float32))
         return shares

@@ -19,10 +19,11 @@ class CropSpec:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A part of a frame: RGB pixels, not a copy, and where they lie in the frame."""
+    """A part of a frame: RGB pixels, not a copy, and where they lie in the frame of that width and height."""
 
     image: Image
     box: Box
+    frame_size: tuple[int, int]
 
 
 def crop(image: Image, spec: CropSpec, roi: Rectangle | None = None) -> Crop:
@@ -30,4 +31,4 @@ def crop(image: Image, spec: CropSpec, roi: Rectangle | None = None) -> Crop:
     height, width = image.shape[:2]
     box = inside_frame(width, height, roi or spec.roi)
     rows, columns = slice(int(box.y_min), int(box.y_max)), slice(int(box.x_min), int(box.x_max))
-    return Crop(image[rows, columns], box)
+    return Crop(image[rows, columns], box, (width, height))

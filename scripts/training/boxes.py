@@ -1,42 +1,35 @@
-"""What a detector's head learns from: features and targets of every picture, in shuffled batches."""
+"""What a detector's head learns from, and how good it is: pictures, the things in them, targets, figures."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from detection_sets import Boxed
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge.judge.precision import Scored, mean_average_precision
+from edge.judge.precision import mean_average_precision
 from edge.model.grid import DISTANCES, SCORES, candidates, grids
 from edge.model.interpreter import TensorSpec
-from edge.model.nms import BOX, CLASS, SCORE, suppress
+from edge.model.nms import BOX, CLASS, SCORE, Rows, suppress
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.types import Box, Defect, Image
 from training.detector import STRIDE, detection_loss, targets
-from training.features import Features
+from training.frozen import Frozen
 
 MIN_SCORE, MAX_IOU = 0.05, 0.5
-"""What a bundle says by default, and all figures here are with."""
+"""What a bundle says by default; all figures here are with it."""
 Batch = tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]
-Seen = tuple[Image, tuple[Defect, ...]]
+Things = tuple[Defect, ...]
+Seen = tuple[Image, Things]
 """A picture as the network sees it, and what is in it, in its pixels."""
 
 
 def seen(image: Image, things: Sequence[Defect], size_px: int) -> Seen:
     """The picture squeezed to the network's size, as the daemon does it."""
     (tensor,) = prepare(image, InputSpec(size_px, size_px)).tensors
-    height, width = image.shape[:2]
-    x, y = size_px / width, size_px / height
-    moved = (
-        Defect(
-            thing.label,
-            Box(thing.box.x_min * x, thing.box.y_min * y, thing.box.x_max * x, thing.box.y_max * y),
-        )
-        for thing in things
-    )
+    x, y = size_px / image.shape[1], size_px / image.shape[0]
+    moved = (Defect(thing.label, Box(*np.multiply(thing.box, (x, y, x, y)).tolist())) for thing in things)
     return tensor[0].view(np.uint8) ^ np.uint8(128), tuple(moved)
 
 
@@ -51,31 +44,77 @@ def mirrored(picture: Seen) -> Seen:
     return np.ascontiguousarray(image[:, ::-1]), tuple(turned)
 
 
+def transposed(picture: Seen) -> Seen:
+    """Rows for columns."""
+    image, things = picture
+    turned = (
+        Defect(thing.label, Box(thing.box.y_min, thing.box.x_min, thing.box.y_max, thing.box.x_max))
+        for thing in things
+    )
+    return np.ascontiguousarray(image.transpose(1, 0, 2)), tuple(turned)
+
+
+def turned(picture: Seen, random: np.random.Generator) -> Seen:
+    """One of the eight ways to lay a square picture."""
+    for changes in ((mirrored,), (transposed, mirrored, transposed), (transposed,)):
+        if random.random() < 0.5:
+            for change in changes:
+                picture = change(picture)
+    return picture
+
+
+def cut_out(picture: Seen, random: np.random.Generator, size_px: int) -> Seen:
+    """A square of the picture, mostly around a thing; things that have their middle outside it are left out."""
+    image, things = picture
+    most = image.shape[1] - size_px, image.shape[0] - size_px
+    corner = np.array([random.integers(0, most[0] + 1), random.integers(0, most[1] + 1)])
+    if things and random.random() < 0.75:
+        around = things[random.integers(len(things))].box.middle - random.uniform(0.1, 0.9, 2) * size_px
+        corner = np.clip(around.astype(int), 0, most)
+    x, y = corner.tolist()
+    inside = Box(x, y, x + size_px, y + size_px)
+    kept = (
+        Defect(thing.label, Box(*np.subtract(thing.box, (x, y, x, y)).tolist()))
+        for thing in things
+        if inside.x_min < thing.box.middle[0] < inside.x_max
+        and inside.y_min < thing.box.middle[1] < inside.y_max
+    )
+    return np.ascontiguousarray(image[y : y + size_px, x : x + size_px]), tuple(kept)
+
+
+def relit(picture: Seen, random: np.random.Generator) -> Seen:
+    """A little brighter or darker, flatter or harder."""
+    image, things = picture
+    levels = (np.arange(256) - 128) * random.uniform(0.8, 1.2) + 128 + random.uniform(-20, 20)
+    return np.clip(levels, 0, 255).astype(np.uint8)[image], things
+
+
 @dataclass(frozen=True)
 class Lessons:
-    """Pictures as the head learns from them."""
+    """Pictures to learn from: `look` gives the one with this number, changed as chance has it."""
 
-    features: Features
-    things: Sequence[tuple[Defect, ...]]
+    frozen: Frozen
     labels: tuple[str, ...]
-    size_px: int
+    count: int
+    look: Callable[[int, np.random.Generator], Seen]
 
     def batches(self, random: np.random.Generator, at_once: int, steps: int) -> Iterator[Batch]:
-        """So many batches of pictures in a new order; a picture comes again only when all have come."""
+        """So many batches; a picture comes again only when all have come."""
         order: NDArray[np.int64] = np.empty(0, np.int64)
         for _ in range(steps):
             if len(order) < at_once:
-                order = np.concatenate([order, random.permutation(len(self.things))])
+                order = np.concatenate([order, random.permutation(self.count)])
             numbers, order = order[:at_once], order[at_once:]
-            wanted = [self._targets(number) for number in numbers]
+            pictures = [self.look(int(number), random) for number in numbers]
+            wanted = [self._targets(*picture) for picture in pictures]
             heat, reach, counts = (torch.stack(tensors) for tensors in zip(*wanted, strict=True))
-            yield self.features.of(numbers), heat, reach, counts
+            yield self.frozen.of([image for image, _ in pictures]), heat, reach, counts
 
-    def _targets(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        things, cells = self.things[number], self.size_px // STRIDE
+    def _targets(self, image: Image, things: Things) -> tuple[Tensor, Tensor, Tensor]:
         boxes = torch.tensor([thing.box for thing in things], dtype=torch.float32).reshape(-1, 4) / STRIDE
         kinds = torch.tensor([self.labels.index(thing.label) for thing in things], dtype=torch.int64)
-        return targets(boxes, kinds, cells, cells, len(self.labels))
+        rows, columns = image.shape[0] // STRIDE, image.shape[1] // STRIDE
+        return targets(boxes, kinds, rows, columns, len(self.labels))
 
 
 def loss(head: nn.Module, batch: Batch) -> Tensor:
@@ -84,28 +123,23 @@ def loss(head: nn.Module, batch: Batch) -> Tensor:
     return detection_loss(head(features), heat, reach, counts)
 
 
-def boxes_of(
-    scores: NDArray[np.float32], distances: NDArray[np.float32], labels: int, size_px: int
-) -> NDArray[np.float32]:
+def boxes_of(scores: NDArray[np.float32], distances: NDArray[np.float32], size_px: int) -> Rows:
     """Rows of boxes from one picture's real outputs (1×rows×columns×channels), read as the daemon reads them."""
     specs = [
         TensorSpec(name, numbers.shape, numbers.dtype, 0.0, 0)
         for name, numbers in ((SCORES, scores), (DISTANCES, distances))
     ]
-    (grid,) = grids(specs, labels, (size_px, size_px), MIN_SCORE, "network")
-    return suppress(candidates((scores, distances), grid), MAX_IOU)
+    (grid,) = grids(specs, scores.shape[3], (size_px, size_px), MIN_SCORE, "network")
+    rows = suppress(candidates((scores, distances), grid), MAX_IOU)
+    rows[:, BOX] = rows[:, BOX].clip(0, size_px)
+    return rows
 
 
-def figures(
-    rows: Sequence[NDArray[np.float32]],
-    things: Sequence[tuple[Defect, ...]],
-    labels: Sequence[str],
-    size_px: int,
-) -> dict[str, float]:
+def figures(rows: Sequence[Rows], things: Sequence[Things], labels: Sequence[str]) -> dict[str, float]:
     """`map50`, `map50_95` and each label's `ap50`."""
-    found: Mapping[str, list[list[Scored]]] = {
+    found = {
         label: [
-            [(float(row[SCORE]), _inside(row[BOX], size_px)) for row in picture if int(row[CLASS]) == number]
+            [(float(row[SCORE]), Box(*row[BOX].tolist())) for row in picture if row[CLASS] == number]
             for picture in rows
         ]
         for number, label in enumerate(labels)
@@ -117,26 +151,17 @@ def figures(
     return mean_average_precision(found, true)
 
 
-def judge(lessons: Lessons, at_once: int = 16) -> Callable[[nn.Module], dict[str, float]]:
+def judge(
+    frozen: Frozen, pictures: Sequence[Seen], labels: Sequence[str]
+) -> Callable[[nn.Module], dict[str, float]]:
     """What a head is worth on pictures that it does not learn from."""
 
     def worth(head: nn.Module) -> dict[str, float]:
-        rows: list[NDArray[np.float32]] = []
-        for first in range(0, len(lessons.things), at_once):
-            numbers = range(first, min(len(lessons.things), first + at_once))
-            scores, distances = (y.permute(0, 2, 3, 1).numpy() for y in head(lessons.features.of(numbers)))
-            rows += [
-                boxes_of(one[None], reach[None], len(lessons.labels), lessons.size_px)
-                for one, reach in zip(scores, distances, strict=True)
-            ]
-        found = figures(rows, lessons.things, lessons.labels, lessons.size_px)
+        rows = []
+        for image, _ in pictures:
+            scores, distances = (y.permute(0, 2, 3, 1).numpy() for y in head(frozen.of([image])))
+            rows.append(boxes_of(scores, distances, image.shape[0]))
+        found = figures(rows, [things for _, things in pictures], labels)
         return {name: found[name] for name in ("map50", "map50_95")}
 
     return worth
-
-
-def _inside(box: NDArray[np.float32], size_px: int) -> Box:
-    return Box(*(float(edge) for edge in np.clip(box, 0, size_px)))
-
-
-__all__ = ["Boxed", "Lessons", "figures", "judge", "loss", "mirrored", "seen"]

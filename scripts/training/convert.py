@@ -37,7 +37,8 @@ def to_float(network: nn.Module, height: int, width: int, outputs: Sequence[str]
     """
     folded = fold(network)
     with quiet():
-        module = litert_torch.to_channel_last_io(folded, args=[0], outputs=list(range(len(outputs)))).eval()
+        maps = [place for place, tensor in enumerate(_outputs(folded, height, width)) if tensor.ndim == 4]  # noqa: PLR2004
+        module = litert_torch.to_channel_last_io(folded, args=[0], outputs=maps).eval()
         converted = litert_torch.convert(module, (torch.zeros(1, height, width, 3),))
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "float.tflite"
@@ -111,15 +112,24 @@ def quiet() -> Iterator[None]:
 @torch.no_grad()
 def _confirm(network: nn.Module, model: bytes, height: int, width: int, outputs: Sequence[str]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    wanted = network(normalise(picture[None]))
+    wanted = _together(network(normalise(picture[None])))
     got = next(run(model, [picture]))
-    for name, tensor in zip(outputs, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
-        right = tensor.permute(0, 2, 3, 1).numpy()
+    for name, tensor in zip(outputs, wanted, strict=True):
+        right = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).numpy()  # noqa: PLR2004
         if np.abs(got[name] - right).max() > LARGEST_DIFFERENCE * np.abs(right).max():
             raise TrainingError(
                 f"the converted graph's '{name}' is not that of the network: this version of litert-torch converts"
                 " it wrongly, try another"
             )
+
+
+@torch.no_grad()
+def _outputs(network: nn.Module, height: int, width: int) -> tuple[torch.Tensor, ...]:
+    return _together(network(torch.zeros(1, 3, height, width)))
+
+
+def _together(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 def _name(model_bytes: bytes, outputs: Sequence[str]) -> bytes:
