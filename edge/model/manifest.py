@@ -139,8 +139,8 @@ class Manifest(Table):
         yield from (golden.file for golden in self.golden)
         heads = (self.anomaly, self.classification)
         yield from (head.head for head in heads if head is not None and head.head is not None)
-        if self.measurement is not None and self.measurement.calibration is not None:
-            yield self.measurement.calibration
+        if self.measurement is not None:
+            yield from self.measurement.files
         if self.model is not None:
             yield self.model
 
