@@ -20,15 +20,17 @@ from edge.gpio.triggered import Triggered
 from edge.health import Health
 from edge.health.board import ClockWatch
 from edge.health.prometheus import serve as serve_metrics
-from edge.judge.vote import Vote
 from edge.mailbox import Mailbox
 from edge.message import JSON, Report
 from edge.model import shelves
 from edge.model.checks import open_inspector, probe_delegates
+from edge.model.faces import open_faces
+from edge.model.joining import open_joining
 from edge.model.runtime import runtime
 from edge.model.tuning import FILE as TUNED
 from edge.model.untaught import REASON
 from edge.ports import Lane
+from edge.preprocess.correction import open_correction
 from edge.preprocess.picture import read
 from edge.remote import birth, commands, requests
 from edge.remote.announcer import Announcer
@@ -42,6 +44,7 @@ from edge.sources.watch import Watch
 from edge.store import examples
 from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
+from edge.store.privacy import Privacy
 from edge.store.state_folder import writable
 from edge.teach.album import FEWEST
 from edge.types import Frame, Inspection, ModelIdentity, Sink, Source, Verdict
@@ -86,7 +89,9 @@ class Daemon:
         state = writable(config.station.state_dir)
         self._ask_for_patience()
         self.inspector = open_inspector(config, state / "verified.json")
-        self.vote = Vote(config.recipe.fail_frames, config.recipe.of_frames)
+        correction = open_correction(config.correction)
+        self._correct = None if correction is None else correction.correct
+        self.joining = open_joining(config.recipe, lambda: self.inspector)
         self.panel = Panel(config.gpio, Lines(config.gpio))
         self.source: Source = source or open_source(config.source)
         self._source_trouble = self._trouble("source", fault=True)
@@ -102,6 +107,12 @@ class Daemon:
         fail_at = {check.name: check.rules.fail_at for check in config.recipe.checks}
         self.evidence = EvidenceStore(state / "evidence", config.evidence, fail_at)
         self.evidence.forget_after(self.outbox.epoch, self.outbox.head)
+        self.privacy = Privacy(
+            open_faces(config.privacy, state / "verified.json"),
+            config.privacy.margin,
+            self._trouble("privacy"),
+            config.evidence.jpeg_quality,
+        )
         self.announcer = Announcer(self.brokers)
         self.teaching = Teaching(self._teaching_place(), list(examples.waiting(state / "teach")))
         self.frames = rooms.for_frames(config)
@@ -163,7 +174,7 @@ class Daemon:
         crew.start("inspect", self._inspect)
         crew.start(
             "prepare",
-            lambda: pipeline.make_ready(self.frames, self.ready, lambda: self.inspector, crew),
+            lambda: pipeline.make_ready(self.frames, self.ready, lambda: self.inspector, crew, self._correct),
         )
         crew.start(
             "capture",
@@ -178,7 +189,8 @@ class Daemon:
 
     def _keep(self) -> None:
         _step_back()
-        pipeline.keep(self.parts, self.evidence, self.crew, self._kept, self._trouble("evidence"))
+        private, trouble = self.privacy.part, self._trouble("evidence")
+        pipeline.keep(self.parts, self.evidence, self.crew, private, self._kept, trouble)
 
     def _probe(self) -> None:
         """Lost delegates, tried again: loading one takes as long as it takes, while the CPU judges.
@@ -192,7 +204,7 @@ class Daemon:
 
     def _inspect(self) -> None:
         limit = self.config.health.max_inference_errors
-        pipeline.inspect(self.ready, self.vote, self._accept, self.crew, limit)
+        pipeline.inspect(self.ready, self.joining, self._accept, self.crew, limit)
         self.crew.stop()
 
     def _accept(self, part: Inspection) -> None:
@@ -254,7 +266,8 @@ class Daemon:
     def _handlers(self, broker: Mqtt) -> Mapping[str, commands.Handler]:
         """What this station can be asked."""
         lane = self.lanes[self.sinks.index(broker)]
-        known = requests.handlers(self.health.status, lane, self.evidence.find, broker.publish)
+        find = self.evidence.find
+        known = requests.handlers(self.health.status, lane, find, self.privacy.file, broker.publish)
         return {**known, **self.teaching.handlers()}
 
     def _teaching_place(self) -> Place:
@@ -408,7 +421,11 @@ class Daemon:
             "published": sum(broker.published for broker in self.brokers),
             "acknowledged": sum(broker.acknowledged for broker in self.brokers),
         }
-        drops = {"frames": self.frames.dropped, "evidence": self.parts.dropped}
+        drops = {
+            "frames": self.frames.dropped,
+            "evidence": self.parts.dropped,
+            "pictures": self.privacy.withheld,
+        }
         return {**self.health.telemetry(), "drops": drops, "delivery": sent}
 
     def _event(self, kind: str, text: str, detail: JSON) -> None:

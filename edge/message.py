@@ -10,10 +10,9 @@ from pathlib import Path
 from time import monotonic, monotonic_ns
 from typing import Any, assert_never
 
-import numpy as np
-
 from edge.types import (
     Anomaly,
+    Area,
     Box,
     Classification,
     Detection,
@@ -25,7 +24,6 @@ from edge.types import (
     Measurement,
     Measurements,
     ModelIdentity,
-    Prediction,
     Print,
     Reading,
     Readings,
@@ -220,17 +218,18 @@ def _check(finding: Finding) -> dict[str, Any]:
             for region in decision.regions
         ],
         "model": None if model is None else model_fields(model),
-        **_found(finding.prediction),
+        **_found(finding),
     }
 
 
-def _found(prediction: Prediction | None) -> dict[str, Any]:
+def _found(finding: Finding) -> dict[str, Any]:
     """What only some tasks have to say; nothing of an anomaly map or a classification."""
+    prediction = finding.prediction
     match prediction:
         case Detections():
             return {"detections": [_detection(detection) for detection in prediction.found]}
         case Segmentation():
-            return {"areas": _areas(prediction)}
+            return {"areas": [_area(area) for area in finding.decision.areas]}
         case Measurements():
             return {"measurements": [_measurement(measurement) for measurement in prediction.found]}
         case Readings():
@@ -248,11 +247,12 @@ def _detection(detection: Detection) -> dict[str, Any]:
     return {"label": detection.label, "score": _rounded(detection.score), "box": _box(detection.box)}
 
 
-def _areas(segmentation: Segmentation) -> list[dict[str, Any]]:
-    cell_px = segmentation.box.area / segmentation.classes.size
-    counted = np.bincount(segmentation.classes[segmentation.valid], minlength=len(segmentation.labels))
-    cells = zip(segmentation.labels[1:], counted[1:].tolist(), strict=True)
-    return [{"label": label, "area_px": round(count * cell_px, 1)} for label, count in cells]
+def _area(area: Area) -> dict[str, Any]:
+    return {
+        "label": area.label,
+        "area_px": round(area.area_px, 1),
+        "area_mm2": None if area.area_mm2 is None else round(area.area_mm2, 6),
+    }
 
 
 def _measurement(measured: Measurement) -> dict[str, Any]:

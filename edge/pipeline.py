@@ -1,6 +1,6 @@
 """The path of a frame, from the camera to the sinks. Read it top to bottom.
 
-    source ─ capture ─> frames ─ make_ready ─> ready ─ inspect ─> vote ─> accept ─┬─> outbox ─ deliver ─> sink
+    source ─ capture ─> frames ─ make_ready ─> ready ─ inspect ─> join ─> accept ─┬─> outbox ─ deliver ─> sink
                                                                                 └─> evidence ─ keep ─> disk
 
 Each function that loops is the body of one thread; `edge.daemon` starts them and builds what they use.
@@ -17,7 +17,7 @@ from edge.config import Check as CheckConfig
 from edge.errors import CaptureError, DeliveryError, DeviceError, InferenceError, NotTaughtError
 from edge.judge.identity import identify
 from edge.judge.rules import judge
-from edge.judge.vote import Vote, worst
+from edge.judge.vote import Joining, worst
 from edge.mailbox import Closed, Mailbox
 from edge.message import Report
 from edge.ports import EvidenceStore, Lane, Model
@@ -39,6 +39,8 @@ from edge.types import (
 )
 
 Item = TypeVar("Item")
+Correct = Callable[[Frame], Frame]
+"""Undoes what the camera gets wrong in every picture. Raises `CaptureError` where it cannot."""
 
 ROWS_AT_ONCE = 64
 """Rows that are offered to a sink in one call."""
@@ -110,23 +112,33 @@ def make_ready(
     ready: Mailbox[Ready],
     inspector: Callable[[], Inspector],
     crew: Crew,
+    correct: Correct | None = None,
 ) -> None:
     """Everything before the inference; it overlaps the inference of the frame before.
 
-    `inspector` is asked before each frame: what it gives then goes with the frame to its verdict.
+    `inspector` is asked before each frame: what it gives then goes with the frame to its verdict. From here on a
+    frame is what `correct` makes of it.
     """
     for frame in _each(frames, "prepare", crew):
         now = inspector()
-        ready.put(prepare_frame(frame, now.gate, now.checks))
+        ready.put(prepare_frame(frame, now.gate, now.checks, correct))
     ready.close()
 
 
-def prepare_frame(frame: Frame | Miss, gate: QualityGate, checks: Sequence[Check]) -> Ready:
+def prepare_frame(
+    frame: Frame | Miss, gate: QualityGate, checks: Sequence[Check], correct: Correct | None = None
+) -> Ready:
     """Is the picture fit to be judged, and what do the models get to see?"""
     checks = tuple(checks)
     if isinstance(frame, Miss):
         return Ready(frame, checks)
     stopwatch = Stopwatch()
+    if correct is not None:
+        try:
+            frame = correct(frame)
+        except CaptureError as err:
+            return Ready(frame, checks, (str(err),))
+        stopwatch.lap("correct")
     pyramid = Pyramid(frame.image)
     unfit = gate.examine(frame, pyramid)
     stopwatch.lap("quality")
@@ -139,21 +151,19 @@ def prepare_frame(frame: Frame | Miss, gate: QualityGate, checks: Sequence[Check
 
 def inspect(
     ready: Mailbox[Ready],
-    vote: Vote,
+    joining: Joining,
     accept: Callable[[Inspection], None],
     crew: Crew,
     max_errors: int,
 ) -> None:
     """From frames that are ready to parts that are judged."""
     for item in _each(ready, "inspect", crew):
-        part = vote.add(judge_frame(item))
-        if part is not None:
+        for part in joining.add(judge_frame(item)):
             accept(part)
         for check in item.checks:
             if check.faults >= max_errors:
                 fall_back(check)
-    part = vote.flush()
-    if part is not None:
+    for part in joining.flush():
         accept(part)
 
 
@@ -213,22 +223,25 @@ def keep(
     parts: Mailbox[tuple[Report, Inspection]],
     store: EvidenceStore,
     crew: Crew,
+    private: Callable[[Inspection], Inspection],
     told: Callable[[Inspection, int], None],
     trouble: Trouble,
 ) -> None:
     """Pictures of parts to disk. A part whose picture cannot be kept is still reported.
 
-    `told` hears of every part, with how many that did not pass lost their pictures for it.
+    `private` covers what nobody else may see: from here on, the picture may leave the device. `told` hears of
+    every part, with how many that did not pass lost their pictures for it.
     """
     for report, inspection in _each(parts, "keep", crew):
+        shown = private(inspection)
         lost = 0
         try:
-            lost = store.keep(report, inspection).lost
+            lost = store.keep(report, shown).lost
         except DeliveryError as err:
             trouble.failed(err)
         else:
             trouble.worked()
-        told(inspection, lost)
+        told(shown, lost)
 
 
 def deliver(lane: Lane, sink: Sink, trouble: Trouble, pause_s: float, drained: Callable[[], bool]) -> None:
@@ -271,7 +284,8 @@ def unseen(frame: Frame | Miss) -> Frame | Miss:
 
 def _view(pyramid: Pyramid, check: Check) -> View | InferenceError:
     try:
-        return view(pyramid, check.model.spec, check.config.roi, check.config.polygon)
+        own = check.config
+        return view(pyramid, check.model.spec, own.roi, own.polygon, own.enhance)
     except InferenceError as err:
         return err
 

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -92,8 +93,10 @@ def _complaint(root: type[Table], error: ErrorDetails) -> str:
         case "union_tag_not_found":
             return f"{key}.type: is missing; add it"
         case "union_tag_invalid":
-            wanted = error["ctx"]["expected_tags"]
-            return f"{key}.type: '{error['ctx']['tag']}' is unknown; use one of {wanted}"
+            wanted, tag = error["ctx"]["expected_tags"], error["ctx"]["tag"]
+            near = difflib.get_close_matches(tag, re.findall("'([^']+)'", wanted), n=1)
+            meant = f"; did you mean '{near[0]}'?" if near else ""
+            return f"{key}.type: '{tag}' is unknown; use one of {wanted}{meant}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{key}: {message[:1].lower()}{message[1:]} (got {error['input']!r:.80})".lstrip(": ")
 
@@ -140,7 +143,7 @@ def _lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def _is_tables(value: object) -> bool:
-    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], Mapping)
+    return isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], Mapping)
 
 
 def _key(key: str) -> str:

@@ -46,6 +46,11 @@ class Box(NamedTuple):
         """Square pixels; 0 for an empty or inverted box."""
         return max(0.0, self.width) * max(0.0, self.height)
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Its centre, (x, y)."""
+        return (self.x_min + self.x_max) / 2, (self.y_min + self.y_max) / 2
+
     def intersection(self, other: "Box") -> "Box":
         """The part that both cover; its area is 0 where they do not meet."""
         return Box(
@@ -210,9 +215,15 @@ class Detection(NamedTuple):
 
 @dataclass(frozen=True)
 class Detections:
-    """The things in a picture, best first."""
+    """The things in a picture, best first.
+
+    `box` is the area that was looked at; None where nobody knows. There were too many candidates to look at each
+    where `unknown_below` is over 0: then what scores lower may be there, and is not in `found`.
+    """
 
     found: tuple[Detection, ...]
+    box: Box | None = None
+    unknown_below: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,12 +301,21 @@ Prediction = Anomaly | Classification | Detections | Segmentation | Measurements
 """What a model or a measuring tool says of a picture; read it with `match` and `assert_never`."""
 
 
+class Area(NamedTuple):
+    """How much of what counts in a picture has a label: square frame pixels, and mm² where their size is known."""
+
+    label: str
+    area_px: float
+    area_mm2: float | None = None
+
+
 @dataclass(frozen=True)
 class Decision:
     """A verdict, its reasons as sentences for a person, and what they rest on.
 
-    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit) or the
-    probability of the winning label. None where nothing was compared.
+    `score` is the number that was compared with the limits: an anomaly score (1.0 is the limit), the probability
+    of the winning label, or the largest share of the picture that has one label (0…1; `label` is that one then,
+    and `areas` has them all). None where nothing was compared.
     """
 
     verdict: Verdict
@@ -303,6 +323,7 @@ class Decision:
     score: float | None = None
     label: str | None = None
     regions: tuple[Region, ...] = ()
+    areas: tuple[Area, ...] = ()
     part_id: str | None = None
     """The part's own name, where it was read from the part; None where none was to be read."""
 
@@ -331,12 +352,21 @@ class Finding:
     stage_ms: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Passage:
+    """How a part was followed: the frames it was seen in, and the sequence numbers of the first and the last."""
+
+    frames: int
+    first: int
+    last: int
+
+
 @dataclass(frozen=True, eq=False)
 class Inspection:
     """A judged part. It holds pixels, so it lives only until its evidence is kept.
 
     `frame` is the frame that decided; the verdict of the part is the worst of its findings. `joined` are the
-    sequence numbers of all its frames, where it had several.
+    sequence numbers of all its frames, where it had several. `passage` is None where it was not followed.
     """
 
     frame: Frame | Miss
@@ -344,6 +374,7 @@ class Inspection:
     decision: Decision
     stage_ms: Mapping[str, float]
     joined: tuple[int, ...] = ()
+    passage: Passage | None = None
 
     @property
     def sequences(self) -> tuple[int, ...]:

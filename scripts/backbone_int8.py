@@ -24,11 +24,17 @@ MARGIN = 1.15
 # A channel's weight scale is at least this share of its layer's largest, and its bias at most 24 bits long.
 SMALLEST_SCALE_SHARE = 2.0**-12
 LARGEST_BIAS = 2.0**24
+COPIED = b"_duplicated_"
+"""In the name that the quantizer gives to the copy of a constant."""
 
 
 def quantize(float_model: bytes, pictures: tuple[Pixels, ...]) -> bytes:
     """Quantize weights per channel and activations per tensor, with ranges seen on the pictures."""
-    ranges = _activation_ranges(float_model, pictures)
+    return quantize_with(float_model, _activation_ranges(float_model, pictures))
+
+
+def quantize_with(float_model: bytes, ranges: Ranges) -> bytes:
+    """Quantize weights per channel and activations per tensor; each is given its range, by name."""
     shape = (1, 1, 1, 1)
     calibration = {
         name: {"min": np.full(shape, low, np.float32), "max": np.full(shape, high, np.float32)}
@@ -79,6 +85,12 @@ def _raise_tiny_scales(quantized: bytes, float_model: bytes) -> bytes:
         t.name: np.frombuffer(bytes(original.buffers[t.buffer].data), np.float32)
         for t in original.subgraphs[0].tensors
         if original.buffers[t.buffer].data is not None
+    }
+    # The quantizer gives every user of a shared constant a copy of its own.
+    exact |= {
+        t.name: exact[whole]
+        for t in model.subgraphs[0].tensors
+        if (whole := t.name.split(COPIED)[0]) != t.name and whole in exact
     }
     graph = model.subgraphs[0]
     for operation in graph.operators:

@@ -14,10 +14,11 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from edge import config
-from edge.config.detection import Count, DetectionRules
+from edge.config import enhance as steps
+from edge.config.detection import Count, DetectionRules, Pair
 from edge.config.measurement import Tolerance
 from edge.config.reading import ReadingRules
-from edge.config.segmentation import SegmentationRules
+from edge.config.segmentation import AreaLimits, SegmentationRules
 from edge.errors import ConfigError
 from edge.secret import read_secret
 from edge.table import tables_in, validate
@@ -154,20 +155,25 @@ def blocks() -> Iterator[tuple[str, dict[str, str]]]:
 
 def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
     kinds = {
-        "station": config.Station, "recipe": config.Recipe, "recipe.checks": config.Check,
+        "station": config.Station, "correction": config.Correction,
+        "recipe": config.Recipe, "recipe.checks": config.Check, "recipe.track": config.Track,
         "recipe.checks.roi": config.Rectangle, "recipe.checks.rules": config.Rules, "quality": config.Quality,
         "recipe.checks.rules.detection": DetectionRules, "recipe.checks.rules.detection.counts": Count,
+        "recipe.checks.rules.detection.pairs": Pair,
         "recipe.checks.rules.segmentation": SegmentationRules,
+        "recipe.checks.rules.segmentation.limits": AreaLimits,
         "recipe.checks.rules.measurement.tolerances": Tolerance, "recipe.checks.rules.reading": ReadingRules,
         "outbox": config.Outbox, "evidence": config.Evidence, "teaching": config.Teaching,
-        "health": config.Health, "gpio": config.Gpio,
+        "health": config.Health, "gpio": config.Gpio, "privacy": config.Privacy,
     }  # fmt: skip
     by_type = {
         '"folder"': config.FolderSource, '"watch"': config.WatchSource, '"synthetic"': config.SyntheticSource,
         '"opencv"': config.OpenCVSource, '"picamera2"': config.Picamera2Source,
         '"gstreamer"': config.GStreamerSource, '"mqtt"': config.MqttSink, '"jsonl"': config.JsonlSink,
+        '"denoise"': steps.Denoise, '"brightness"': steps.Brightness, '"clahe"': steps.Clahe,
+        '"white_balance"': steps.WhiteBalance, '"sharpen"': steps.Sharpen,
     }  # fmt: skip
-    return by_type[keys["type"]] if header in {"source", "sinks"} else kinds[header]
+    return by_type[keys["type"]] if header in {"source", "sinks", "recipe.checks.enhance"} else kinds[header]
 
 
 def test_the_sample_names_every_key_with_its_default() -> None:

@@ -7,11 +7,23 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.cli.evaluation import Evaluation, mask_of, read_mask
+from edge.cli.evaluation import Evaluation, mask_of, read_classes, read_mask
 from edge.errors import ConfigError
-from edge.types import Anomaly, Box, Decision, Finding, Frame, Inspection, Map, Verdict
+from edge.types import (
+    Anomaly,
+    Box,
+    Classes,
+    Decision,
+    Finding,
+    Frame,
+    Inspection,
+    Map,
+    Segmentation,
+    Verdict,
+)
 
 WIDTH, HEIGHT = 80, 60
+LABELS = ("good", "crack", "hole")
 
 
 def part(scores: Map, verdict: Verdict = Verdict.FAIL) -> Inspection:
@@ -104,3 +116,58 @@ def test_a_picture_is_not_its_own_mask(tmp_path: Path) -> None:
     picture = write(tmp_path / "crack" / "a.jpg")
     with pytest.raises(ConfigError, match=r"holds no mask for a.jpg; expected a_mask.png"):
         mask_of(picture, tmp_path)
+
+
+def segmented(classes: Classes) -> Inspection:
+    """A part whose check segmented it into 6×8 cells of 10×10 px."""
+    frame = Frame(np.zeros((HEIGHT, WIDTH, 3), np.uint8), 0, 0, datetime.now(UTC), "files")
+    full = np.ones(classes.shape, np.bool_)
+    prediction = Segmentation(LABELS, classes, full.astype(np.float32), full, Box(0, 0, WIDTH, HEIGHT))
+    decision = Decision(Verdict.FAIL, (), 0.1)
+    return Inspection(frame, (Finding("check", decision, None, prediction),), decision, {"inference": 4.0})
+
+
+def cells(kind: int, columns: int) -> Classes:
+    """`kind` in rows 2 and 3 and so many columns from the left: the square of `write` has two."""
+    classes = np.zeros((6, 8), np.uint8)
+    classes[2:4, :columns] = kind
+    return classes
+
+
+def test_of_a_segmentation_masks_give_the_iou_of_each_label(tmp_path: Path) -> None:
+    evaluation = Evaluation()
+    for label in ("crack", "hole"):
+        write(tmp_path / "masks" / label / "a_mask.png", (255, 255, 255))
+        picture = write(tmp_path / "bad" / label / "a.png")
+        kind, columns = (1, 4) if label == "crack" else (2, 2)
+        evaluation.add(picture, segmented(cells(kind, columns)), is_bad=True, masks=tmp_path / "masks")
+    figures = evaluation.figures()
+    assert figures["iou"] == {"crack": 0.5, "hole": 1.0}
+    assert figures["mean_iou"] == 0.75
+    assert figures["defect_iou"] == pytest.approx(800 / 1200, abs=1e-4)
+
+
+def test_a_defect_in_a_good_part_counts_against_the_iou(tmp_path: Path) -> None:
+    evaluation = Evaluation()
+    write(tmp_path / "masks" / "crack" / "a_mask.png", (255, 255, 255))
+    picture = write(tmp_path / "bad" / "crack" / "a.png")
+    evaluation.add(picture, segmented(cells(1, 2)), is_bad=True, masks=tmp_path / "masks")
+    evaluation.add(tmp_path / "b.png", segmented(cells(1, 2)), is_bad=False, masks=tmp_path / "masks")
+    assert evaluation.figures()["iou"]["crack"] == 0.5
+
+
+def test_a_mask_without_a_label_counts_for_defects_but_for_no_label(tmp_path: Path) -> None:
+    evaluation = Evaluation()
+    write(tmp_path / "masks" / "a_mask.png", (255, 255, 255))
+    picture = write(tmp_path / "bad" / "a.png")
+    evaluation.add(picture, segmented(cells(2, 2)), is_bad=True, masks=tmp_path / "masks")
+    figures = evaluation.figures()
+    assert figures["defect_iou"] == 1.0
+    assert figures["iou"] == {"crack": None, "hole": None}
+
+
+def test_a_mask_of_several_labels_names_them_by_number(tmp_path: Path) -> None:
+    write(tmp_path / "mask.png", (2, 2, 2))
+    found = read_classes(tmp_path / "mask.png", WIDTH, HEIGHT, LABELS)
+    assert (found[20:40, :20] == 2).all()
+    assert found.sum() == 2 * 400

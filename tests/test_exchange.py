@@ -9,7 +9,7 @@ import tiny_bundle
 
 from edge.config import Check, Config, Quality, Recipe, Rectangle, Rules, SyntheticSource
 from edge.errors import BundleError, ConfigError
-from edge.judge.vote import Vote
+from edge.judge.vote import Quorum, Vote
 from edge.mailbox import Mailbox
 from edge.model.checks import open_check, open_checks, open_inspector
 from edge.model.manifest import Limits
@@ -61,7 +61,7 @@ def test_what_is_not_taught_is_inconclusive_for_ever_and_no_fault(shelf: Path) -
         ready.put(prepare_frame(parts.frame(GREY), inspector.gate, inspector.checks))
     ready.close()
     told: list[Inspection] = []
-    inspect(ready, Vote(1, 1), told.append, Crew(), max_errors=3)
+    inspect(ready, Vote(Quorum(1, 1)), told.append, Crew(), max_errors=3)
     assert {part.decision.verdict for part in told} == {Verdict.INCONCLUSIVE}
     assert told[0].decision.reasons == ("check surface: nothing is taught yet",)
     assert judges(told[0]) == [None]
@@ -114,7 +114,7 @@ def test_a_new_version_judges_from_the_next_frame_on_and_prepared_ones_keep_thei
     ready: Mailbox[Ready] = Mailbox(6)
     make_ready(frames, ready, current, Crew())
     told: list[Inspection] = []
-    inspect(ready, Vote(1, 1), told.append, Crew(), max_errors=5)
+    inspect(ready, Vote(Quorum(1, 1)), told.append, Crew(), max_errors=5)
     assert [judges(part) for part in told] == [[None], [None], [1], [1], [2], [2]]
     assert [part.decision.verdict for part in told[2:]] == [Verdict.PASS] * 4
 

@@ -15,7 +15,7 @@ from delegate_double import Switch
 from edge import config
 from edge.errors import DeviceError, InferenceError
 from edge.judge.deviation import Limits
-from edge.judge.vote import Vote
+from edge.judge.vote import Quorum, Vote
 from edge.mailbox import Mailbox, WhenFull
 from edge.model.bundle import load
 from edge.model.checks import probe_delegates
@@ -195,7 +195,7 @@ def line_of(model: ModelDouble, parts: int, max_errors: int) -> tuple[list[Inspe
             frozen_after=0)), [check]))  # fmt: skip
     ready.close()
     judged_parts: list[Inspection] = []
-    inspect(ready, Vote(1, 1), judged_parts.append, Crew(), max_errors)
+    inspect(ready, Vote(Quorum(1, 1)), judged_parts.append, Crew(), max_errors)
     return judged_parts, check
 
 
@@ -258,7 +258,7 @@ def test_a_bug_in_the_model_reports_nothing_and_ends_the_crew_with_70() -> None:
     ready.put(prepare_frame(a_frame(), gate(), [check]))
     crew = Crew()
     accepted: list[Inspection] = []
-    crew.start("inspect", lambda: inspect(ready, Vote(1, 1), accepted.append, crew, 5))
+    crew.start("inspect", lambda: inspect(ready, Vote(Quorum(1, 1)), accepted.append, crew, 5))
     assert crew.stopping.wait(10)
     assert crew.exit_code == 70
     assert accepted == []
@@ -266,10 +266,9 @@ def test_a_bug_in_the_model_reports_nothing_and_ends_the_crew_with_70() -> None:
 
 def test_a_part_of_which_frames_are_missing_does_not_pass() -> None:
     check = a_check(ModelDouble())
-    vote = Vote(fail_frames=2, of_frames=3)
-    assert vote.add(judged(a_frame(), check)) is None
-    part = vote.flush()
-    assert part is not None
+    vote = Vote(Quorum(fail_frames=2, of_frames=3))
+    assert vote.add(judged(a_frame(), check)) == ()
+    (part,) = vote.flush()
     assert part.decision.verdict is Verdict.INCONCLUSIVE
 
 

@@ -15,7 +15,7 @@ from edge.model.bundle import described, load, write
 from edge.model.manifest import Golden
 from edge.model.runner import open_model
 from edge.model.runtime import runtime
-from edge.model.verify import _answer, verify
+from edge.model.verify import _said, verify
 
 
 @pytest.fixture
@@ -116,13 +116,13 @@ def test_a_crash_of_the_child_is_a_bundle_error_that_names_the_signal(folder: Pa
     child = subprocess.run(["sh", "-c", "kill -SEGV $$"], capture_output=True, check=False)
     assert child.returncode == -signal.SIGSEGV
     with pytest.raises(BundleError, match=r"model\.tflite: crashed the TFLite runtime \(signal 11\)"):
-        _answer(load(folder), child)
+        _said(load(folder).model_path, child)
 
 
 def test_a_child_that_says_nothing_of_use_is_a_bundle_error(folder: Path) -> None:
     child = subprocess.run(["sh", "-c", "echo no python >&2"], capture_output=True, check=False)
-    with pytest.raises(BundleError, match="part: could not be tried out: no python"):
-        _answer(load(folder), child)
+    with pytest.raises(BundleError, match=r"model\.tflite: could not be tried out: no python"):
+        _said(load(folder).model_path, child)
 
 
 @pytest.mark.parametrize("seed", range(8))

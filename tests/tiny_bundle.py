@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,6 +16,9 @@ from edge.model.manifest import Golden, Input, Manifest
 from edge.model.runner import open_model
 from edge.model.tables.anomaly import AnomalyHead
 from edge.model.tables.classification import ClassificationHead
+from edge.model.tables.detection import DetectionHead
+from edge.model.tables.restoration import RestorationHead
+from edge.model.tables.segmentation import SegmentationHead
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
 
 COLOURS = ("red", "green", "blue")
@@ -52,6 +56,23 @@ def classification(
     return save(folder, manifest.model_copy(update=changes), files)
 
 
+def detection(
+    folder: Path, labels: tuple[str, ...] = ("red", "green"), model: bytes | None = None, **changes: object
+) -> Path:
+    files = {"model.tflite": tiny_model.detector() if model is None else model}
+    manifest = Manifest(
+        schema="edge.bundle/2",
+        name="blobs",
+        task="detection",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=32, height=32),
+        files=described(files),
+        detection=DetectionHead(labels=list(labels)),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
 def anomaly(folder: Path, bank: bytes | None = None, model: bytes | None = None, **changes: object) -> Path:
     files = {
         "model.tflite": tiny_model.backbone() if model is None else model,
@@ -66,6 +87,40 @@ def anomaly(folder: Path, bank: bytes | None = None, model: bytes | None = None,
         input=Input(width=32, height=32),
         files=described(files),
         anomaly=AnomalyHead(method="memory_bank", head="bank.npz", limit_distance=2.0),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
+def restoration(
+    folder: Path, model: bytes | None = None, factor: Literal[1, 2] = 1, size: int = 16, **changes: object
+) -> Path:
+    files = {"model.tflite": tiny_model.smoother(size) if model is None else model}
+    manifest = Manifest(
+        schema="edge.bundle/2",
+        name="smoother",
+        task="restoration",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=size, height=size),
+        files=described(files),
+        restoration=RestorationHead(factor=factor),
+    )
+    return save(folder, manifest.model_copy(update=changes), files)
+
+
+def segmentation(
+    folder: Path, model: bytes | None = None, labels: tuple[str, ...] = COLOURS, **changes: object
+) -> Path:
+    files = {"model.tflite": tiny_model.segmenter() if model is None else model}
+    manifest = Manifest(
+        schema="edge.bundle/2",
+        name="colours",
+        task="segmentation",
+        created=WHEN,
+        model="model.tflite",
+        input=Input(width=32, height=32),
+        files=described(files),
+        segmentation=SegmentationHead(labels=list(labels)),
     )
     return save(folder, manifest.model_copy(update=changes), files)
 

@@ -1,6 +1,7 @@
 """Tiny TFLite models, written tensor by tensor, so that a test needs no large file and can be wrong in one way."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import flatbuffers
 import numpy as np
@@ -13,6 +14,7 @@ except ImportError:  # scripts/test-tflite-runtime tests without that package, a
 
 KINDS = {"int8": tfl.TensorType.INT8, "uint8": tfl.TensorType.UINT8, "float32": tfl.TensorType.FLOAT32}
 KINDS |= {"int32": tfl.TensorType.INT32, "int64": tfl.TensorType.INT64}
+KINDS |= {"float16": tfl.TensorType.FLOAT16, "int16": tfl.TensorType.INT16}
 
 
 class Graph:
@@ -53,9 +55,10 @@ class Graph:
         outputs: Sequence[int],
         options: tuple[int, object] | None = None,
         custom: bytes | None = None,
+        version: int = 3,
     ) -> None:
         opcode, made = tfl.OperatorCodeT(), tfl.OperatorT()
-        opcode.builtinCode, opcode.deprecatedBuiltinCode, opcode.version = code, min(code, 127), 3
+        opcode.builtinCode, opcode.deprecatedBuiltinCode, opcode.version = code, min(code, 127), version
         opcode.customCode = custom
         made.opcodeIndex, made.inputs, made.outputs = len(self.codes), list(inputs), list(outputs)
         if options is not None:
@@ -118,6 +121,18 @@ def classifier(labels: int = 3, size: int = 8, output: str = "int8", *, input_ki
     return graph.content([picture], [scores])
 
 
+def segmenter(size: int = 32, stride: int = 4, output: str = "int8") -> bytes:
+    """Numbers for red, green and blue in each square of pixels: its mean colour."""
+    graph = Graph()
+    picture = graph.tensor((1, size, size, 3), "int8", 1 / 128, -1)
+    colours = graph.means(picture, size, stride)
+    if output == "float32":
+        real = graph.tensor((1, size // stride, size // stride, 3), "float32")
+        graph.operator(tfl.BuiltinOperator.DEQUANTIZE, [colours], [real])
+        colours = real
+    return graph.content([picture], [colours])
+
+
 def backbone(size: int = 32, unfit_scale: float | None = None) -> bytes:
     """Features at strides 8 and 16: the mean colour of each square of pixels."""
     graph = Graph()
@@ -126,6 +141,47 @@ def backbone(size: int = 32, unfit_scale: float | None = None) -> bytes:
     if unfit_scale is not None:
         graph.tensors[outputs[0]].quantization.scale = [unfit_scale]
     return graph.content([picture], outputs)
+
+
+def smoother(
+    size: int = 16, block: int = 1, stride: int = 1, output: str = "int8", *, channels: int | None = None
+) -> bytes:
+    """A restoration: what is to be added to a pixel to make it the mean of the 3×3 around it.
+
+    With a `block` and a `stride` of 2 a cell holds 2×2 such pixels; with a stride of 1, the picture is doubled,
+    and what is added to each pixel of a block is its number, in half grey levels: to see where it lands.
+    """
+    graph = Graph()
+    picture = graph.tensor((1, size, size, 3), "int8", 1 / 128, -1)
+    channels = channels or 3 * block * block
+    kernel = 3 if stride == 1 else 4
+    weights = np.zeros((channels, kernel, kernel, 3), np.int8)
+    bias = np.zeros(channels, np.int32)
+    for number in range(channels):
+        row, column, colour = number // 3 // block, number // 3 % block, number % 3
+        if block == stride:
+            weights[number, row : row + 3, column : column + 3, colour] = 9
+            weights[number, row + 1, column + 1, colour] = -72
+        else:
+            bias[number] = (number + 1) * 81 // 2
+    cells = (size - kernel) // stride + 1
+    taken = graph.tensor(weights.shape, "int8", 1 / 81, 0, weights)
+    offset = graph.tensor(bias.shape, "int32", 1 / 128 / 81, 0, bias)
+    given = graph.tensor((1, cells, cells, channels), "int8", 1 / 128, 0)
+    layer = tfl.Conv2DOptionsT()
+    layer.padding, layer.strideW, layer.strideH = tfl.Padding.VALID, stride, stride
+    layer.dilationWFactor = layer.dilationHFactor = 1
+    graph.operator(
+        tfl.BuiltinOperator.CONV_2D,
+        [picture, taken, offset],
+        [given],
+        (tfl.BuiltinOptions.Conv2DOptions, layer),
+    )
+    if output == "float32":
+        real = graph.tensor((1, cells, cells, channels), "float32")
+        graph.operator(tfl.BuiltinOperator.DEQUANTIZE, [given], [real])
+        given = real
+    return graph.content([picture], [given])
 
 
 def passthrough(
@@ -146,6 +202,66 @@ def passthrough(
     return graph.content(taken, [given])
 
 
+class Output(NamedTuple):
+    """An output of `strange`: `bias` + `red` × how red the picture is (0…1), as an array of that shape."""
+
+    bias: npt.NDArray[np.float32]
+    red: npt.NDArray[np.float32] | None = None
+    kind: str = "float32"
+
+
+def strange(outputs: Sequence[Output], size: int = 32, input_kind: str = "float32") -> bytes:
+    """A model as others train them: what it gives is `outputs`. A float input is 0…1."""
+    graph = Graph()
+    picture = graph.tensor((1, size, size, 3), input_kind, 1 / 255, 0 if input_kind == "uint8" else -128)
+    real = picture
+    if input_kind != "float32":
+        real = graph.tensor((1, size, size, 3), "float32")
+        graph.operator(tfl.BuiltinOperator.DEQUANTIZE, [picture], [real])
+    colours = graph.tensor((1, 1, 1, 3), "float32")
+    pool = tfl.Pool2DOptionsT()
+    pool.padding, pool.strideW, pool.strideH = tfl.Padding.VALID, size, size
+    pool.filterWidth, pool.filterHeight = size, size
+    options = (tfl.BuiltinOptions.Pool2DOptions, pool)
+    graph.operator(tfl.BuiltinOperator.AVERAGE_POOL_2D, [real], [colours], options)
+    return graph.content([picture], [_given(graph, colours, output) for output in outputs])
+
+
+def _given(graph: Graph, colours: int, output: Output) -> int:
+    bias = np.asarray(output.bias, np.float32)
+    weights = np.zeros((bias.size, 3), np.float32)
+    weights[:, 0] = 0 if output.red is None else np.broadcast_to(output.red, bias.shape).reshape(-1)
+    flat = graph.tensor((1, bias.size), "float32")
+    graph.operator(
+        tfl.BuiltinOperator.FULLY_CONNECTED,
+        [
+            colours,
+            graph.tensor(weights.shape, "float32", values=weights),
+            graph.tensor((bias.size,), "float32", values=bias.reshape(-1)),
+        ],
+        [flat],
+        (tfl.BuiltinOptions.FullyConnectedOptions, tfl.FullyConnectedOptionsT()),
+    )
+    shape = np.array(bias.shape, np.int32)
+    shaped = graph.tensor(bias.shape, "float32")
+    reshape = tfl.ReshapeOptionsT()
+    reshape.newShape = shape.tolist()
+    to = graph.tensor(shape.shape, "int32", values=shape)
+    options = (tfl.BuiltinOptions.ReshapeOptions, reshape)
+    graph.operator(tfl.BuiltinOperator.RESHAPE, [flat, to], [shaped], options, version=1)
+    if output.kind == "float32":
+        return shaped
+    cast = graph.tensor(bias.shape, output.kind)
+    graph.operator(
+        tfl.BuiltinOperator.CAST,
+        [shaped],
+        [cast],
+        (tfl.BuiltinOptions.CastOptions, tfl.CastOptionsT()),
+        version=1,
+    )
+    return cast
+
+
 def custom(operation: bytes = b"MyOwnOp") -> bytes:
     """A model with an operation that no runtime knows."""
     graph = Graph()
@@ -155,3 +271,34 @@ def custom(operation: bytes = b"MyOwnOp") -> bytes:
     )
     graph.operator(tfl.BuiltinOperator.CUSTOM, [taken], [given], custom=operation)
     return graph.content([taken], [given])
+
+
+def detector(
+    size: int = 32, labels: int = 2, *, names: tuple[str, str] = ("scores", "distances"), stride: int = 8
+) -> bytes:
+    """On each cell of `stride` pixels a logit for each of `labels` colours, and a box of one cell around it.
+
+    A cell of a full colour has the logit 8, one of another -8.
+    """
+    graph = Graph()
+    cells = size // stride
+    picture = graph.tensor((1, size, size, 3), "int8", 1 / 128, -1)
+    colours = graph.means(picture, size, stride)
+    outputs = []
+    rows = np.zeros((labels, 1, 1, 3), np.int8)
+    rows[np.arange(labels), 0, 0, np.arange(labels) % 3] = 127
+    for weights, scale in ((rows, 1 / 16), (np.zeros((4, 1, 1, 3), np.int8), 1 / 64)):
+        given = graph.tensor((1, cells, cells, len(weights)), "int8", scale, 0)
+        kernel = graph.tensor(weights.shape, "int8", 8 / 127, 0, weights)
+        # ln(1/2), half a cell to each edge, on the scale of picture times kernel.
+        start = 0.0 if scale == 1 / 16 else np.log(0.5)
+        steps = np.full(len(weights), round(start / (8 / 127 / 128)), np.int32)
+        bias = graph.tensor((len(weights),), "int32", 8 / 127 / 128, 0, steps)
+        layer = tfl.Conv2DOptionsT()
+        layer.padding, layer.strideW, layer.strideH = tfl.Padding.VALID, 1, 1
+        options = (tfl.BuiltinOptions.Conv2DOptions, layer)
+        graph.operator(tfl.BuiltinOperator.CONV_2D, [colours, kernel, bias], [given], options)
+        outputs.append(given)
+    for output, name in zip(outputs, names, strict=True):
+        graph.tensors[output].name = name.encode()
+    return graph.content([picture], outputs)

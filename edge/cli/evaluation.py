@@ -1,5 +1,6 @@
 """The figures of `edge eval`: what a bundle's verdicts and scores are worth against labels."""
 
+from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import numpy as np
 
 from edge.errors import ConfigError
 from edge.judge.metrics import auroc
+from edge.judge.overlap import UNNAMED, AreaScores
 from edge.judge.pixels import PixelScores
 from edge.preprocess.picture import read
-from edge.types import Anomaly, Frame, Inspection, Mask, Verdict
+from edge.types import Anomaly, Classes, Frame, Inspection, Mask, Segmentation, Verdict
 
 
 class Evaluation:
@@ -21,6 +23,7 @@ class Evaluation:
         self._verdicts: dict[bool, list[Verdict]] = {False: [], True: []}
         self._ms: list[float] = []
         self._pixels = PixelScores()
+        self._areas: AreaScores | None = None
 
     def add(self, path: Path, part: Inspection, *, is_bad: bool, masks: Path | None) -> None:
         """Count one picture. `masks` is the folder where the masks of bad pictures lie; None: no pixels."""
@@ -29,14 +32,18 @@ class Evaluation:
             self._scores[is_bad].append(part.decision.score)
             self._ms.append(part.stage_ms["inference"])
         prediction = part.findings[0].prediction if part.findings else None
-        if masks is not None and isinstance(prediction, Anomaly) and isinstance(part.frame, Frame):
-            height, width = part.frame.image.shape[:2]
-            bad = (
-                read_mask(mask_of(path, masks), width, height)
-                if is_bad
-                else np.zeros((height, width), np.bool_)
-            )
-            self._pixels.add(prediction, bad)
+        if masks is None or not isinstance(part.frame, Frame):
+            return
+        height, width = part.frame.image.shape[:2]
+        if isinstance(prediction, Anomaly):
+            good = np.zeros((height, width), np.bool_)
+            self._pixels.add(prediction, read_mask(mask_of(path, masks), width, height) if is_bad else good)
+        elif isinstance(prediction, Segmentation):
+            true = np.zeros((height, width), np.uint8)
+            if is_bad:
+                true = read_classes(mask_of(path, masks), width, height, prediction.labels)
+            self._areas = self._areas or AreaScores(prediction.labels)
+            self._areas.add(prediction, true)
 
     def figures(self) -> dict[str, Any]:
         """The figures, JSON-able. Escapes are bad parts that passed; overkill, good parts that failed."""
@@ -56,7 +63,7 @@ class Evaluation:
         if self._pixels.regions:
             figures["pixel_auroc"] = _figure(self._pixels.auroc)
             figures["au_pro"] = _figure(self._pixels.au_pro)
-        return figures
+        return figures if self._areas is None else figures | self._areas.figures()
 
 
 def mask_of(picture: Path, folder: Path) -> Path:
@@ -86,6 +93,22 @@ def read_mask(path: Path, width: int, height: int) -> Mask:
     if bad.shape != (height, width):
         raise ConfigError(f"{path}: is {bad.shape[1]}×{bad.shape[0]}, its picture {width}×{height}")
     return bad
+
+
+def read_classes(path: Path, width: int, height: int, labels: Sequence[str]) -> Classes:
+    """The true label of each pixel of a picture of that size, by its place in `labels`.
+
+    A mask whose values are all places in `labels` says so itself. In any other, what is bright has the label
+    that is the name of the mask's folder; where that is no label, it is a defect of whichever one.
+    Raises `ConfigError` where it has another size, and `CaptureError` where it cannot be read.
+    """
+    bad = read_mask(path, width, height)
+    values: Classes = read(path).max(axis=2)
+    if 0 < values.max() < len(labels):
+        return values
+    name = path.parent.name
+    place = labels.index(name) if name in labels[1:] else UNNAMED
+    return np.where(bad, place, 0).astype(np.uint8)
 
 
 def _figure(value: float) -> float | None:

@@ -11,17 +11,21 @@ import typer
 
 from edge import __version__
 from edge.cli import (
+    adopting,
     bench,
     broker,
     bundles,
     calibration,
+    clustering,
     demo,
     doctor,
     gauge,
     instruments,
     lines,
     models,
+    restoring,
     station,
+    synthesis,
     teaching,
     tune,
 )
@@ -40,13 +44,17 @@ for command in (
     station.config,
     station.replay,
     teaching.teach,
+    adopting.import_,
     bundles.score,
     bundles.evaluate,
+    restoring.restore,
     models.models,
     instruments.measure,
     calibration.calibrate,
     gauge.gauge,
     instruments.read,
+    clustering.cluster,
+    synthesis.synthesize,
     bench.bench,
     tune.tune,
     doctor.doctor,
@@ -54,7 +62,7 @@ for command in (
     broker.broker,
     demo.demo,
 ):
-    app.command(name={"evaluate": "eval"}.get(command.__name__))(command)
+    app.command(name={"evaluate": "eval", "import_": "import"}.get(command.__name__))(command)
 
 
 @app.callback(invoke_without_command=True)

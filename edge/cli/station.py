@@ -34,6 +34,8 @@ def run(config: ConfigFile, *, verbose: Annotated[bool, typer.Option(help="Log m
 def check(config: ConfigFile) -> None:
     """Check a station's settings and its bundles; nothing is started."""
     from edge.model.checks import open_checks
+    from edge.model.faces import open_faces
+    from edge.preprocess.correction import open_correction
 
     checked = settings.load(config)
     for item in open_checks(checked, verified=None):
@@ -46,6 +48,11 @@ def check(config: ConfigFile) -> None:
             f"check {item.config.name}: {identity.name} version {identity.version}, "
             f"{identity.delegate}, {identity.threads} threads{fallback}"
         )
+    if open_faces(checked.privacy, verified=None) is not None:
+        typer.echo(f"privacy: faces are found by {checked.privacy.faces}")
+    correction = open_correction(checked.correction)
+    if correction is not None:
+        typer.echo(f"correction: {correction.told()}")
     typer.echo(f"{config}: fine")
 
 
@@ -70,6 +77,10 @@ def replay(
     config: ConfigFile,
     pictures: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
     jsonl: Annotated[Path, typer.Option(help="Where the reports go, a line each; it must not exist.")],
+    *,
+    corrected: Annotated[
+        bool, typer.Option("--corrected", help="They are evidence or taught pictures: [correction] is done.")
+    ] = False,
 ) -> None:
     """Put a folder of pictures through a station's whole pipeline, as fast as it goes."""
     import tempfile
@@ -80,11 +91,13 @@ def replay(
     if jsonl.exists():
         raise ConfigError(f"{jsonl}: exists already; name a new file or remove it")
     loaded = settings.load(config)
+    correction = settings.Correction() if corrected else loaded.correction
     with tempfile.TemporaryDirectory(prefix="edge-replay-") as state:
         replayed = loaded.model_copy(
             update={
                 "station": loaded.station.model_copy(update={"state_dir": Path(state)}),
                 "source": settings.FolderSource(type="folder", path=pictures),
+                "correction": correction,
                 "sinks": [settings.JsonlSink(type="jsonl", path=jsonl)],
                 "evidence": loaded.evidence.model_copy(update={"enabled": False}),
                 "gpio": settings.Gpio(),

@@ -14,6 +14,7 @@ from edge.cli.camera import take_pictures
 from edge.cli.shelf import Answer, active, list_versions
 from edge.cli.shelf import activate as make_active
 from edge.cli.shelf import undo as go_back
+from edge.cli.steps import steps_named
 from edge.errors import ConfigError
 from edge.model.methods import Method
 
@@ -45,6 +46,7 @@ GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "--budget-ms": ("--good",),
     "--roi": ("--good", "--classes"),
     "--tiles": ("--good",),
+    "--enhance": ("--good",),
     "--force": LESSONS,
     "--camera": FOLDERS,
     "--count": FOLDERS,
@@ -106,6 +108,13 @@ def teach(
     tiles: Annotated[
         int | None, typer.Option(metavar="N", help="Look closer, in N×N tiles: for small defects. 1 to 4.")
     ] = None,
+    enhance: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STEP",
+            help="What pictures go through first: clahe, or clahe:clip=3; several times, in order.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The product's shelf. Default: bundles/NAME.")
     ] = None,
@@ -135,6 +144,7 @@ def teach(
         "--budget-ms": budget_ms,
         "--roi": roi,
         "--tiles": tiles,
+        "--enhance": enhance or None,
         "--force": force or None,
         "--undo": undo or None,
         "--activate": activate,
@@ -240,7 +250,10 @@ def wishes(given: Mapping[str, Any]) -> "Wishes":
     names = ("tiles", "method", "false_reject", "confidence", "budget_mb", "budget_ms", "force")
     asked = {name: given[f"--{name.replace('_', '-')}"] for name in names}
     area = rectangle(given["--roi"]) if given["--roi"] is not None else None
-    return Wishes(roi=area, **{name: value for name, value in asked.items() if value is not None})
+    steps = steps_named(given["--enhance"] or (), "--enhance")
+    return Wishes(
+        roi=area, enhance=steps, **{name: value for name, value in asked.items() if value is not None}
+    )
 
 
 def rectangle(corners: str) -> "Rectangle":

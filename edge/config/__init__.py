@@ -8,7 +8,9 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from edge.config.correction import Correction
 from edge.config.gpio import Gpio, LineId, Output
+from edge.config.privacy import Privacy
 from edge.config.recipe import Check, Point, Quality, Recipe, Rectangle, Rules
 from edge.config.sinks import JsonlSink, MqttSink, SinkConfig
 from edge.config.sources import (
@@ -23,11 +25,13 @@ from edge.config.sources import (
 )
 from edge.config.station import Health, Station, Teaching
 from edge.config.storage import Evidence, Outbox
+from edge.config.track import Track
 from edge.table import Table, read_table, read_text
 
 __all__ = [
     "Check",
     "Config",
+    "Correction",
     "Evidence",
     "FolderSource",
     "GStreamerSource",
@@ -42,6 +46,7 @@ __all__ = [
     "Output",
     "Picamera2Source",
     "Point",
+    "Privacy",
     "Quality",
     "Recipe",
     "Rectangle",
@@ -51,6 +56,7 @@ __all__ = [
     "Station",
     "SyntheticSource",
     "Teaching",
+    "Track",
     "WatchSource",
     "changed",
     "load",
@@ -63,10 +69,12 @@ class Config(Table):
 
     station: Station = Station()
     source: SourceConfig
+    correction: Correction = Correction()
     recipe: Recipe
     quality: Quality = Quality()
     outbox: Outbox = Outbox()
     evidence: Evidence = Evidence()
+    privacy: Privacy = Privacy()
     sinks: list[SinkConfig] = Field([], description="Where reports go.")
     teaching: Teaching = Teaching()
     gpio: Gpio = Gpio()
@@ -82,6 +90,33 @@ class Config(Table):
                 "gpio.trigger_line and trigger = 'hardware' would both announce each part; leave one of them out"
             )
         return self
+
+    @model_validator(mode="after")
+    def _can_be_followed(self) -> Self:
+        why = None if self.recipe.track is None else _not_followed(self.source, self.gpio)
+        if why is not None:
+            raise ValueError(why)
+        return self
+
+
+def _not_followed(source: SourceConfig, gpio: Gpio) -> str | None:
+    """Why parts cannot be followed through what this source gives."""
+    match source:
+        case WatchSource():
+            return "recipe.track follows parts through a film, which a watched folder is not; take one of them out"
+        case FolderSource(rate_hz=0.0) | SyntheticSource(rate_hz=0.0):
+            return "recipe.track goes by the time between pictures; set source.rate_hz to what they were taken at"
+        case FolderSource() | SyntheticSource():
+            triggered = False
+        case Picamera2Source():
+            triggered = source.trigger != "none"
+        case _:
+            triggered = source.triggered
+    if triggered or gpio.trigger_line is not None:
+        return (
+            "recipe.track follows parts from frame to frame, but each trigger is a part; take one of them out"
+        )
+    return None
 
 
 def load(path: Path) -> Config:

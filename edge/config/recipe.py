@@ -5,9 +5,11 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from edge.config.detection import DetectionRules
+from edge.config.enhance import Steps
 from edge.config.measurement import MeasurementRules
 from edge.config.reading import ReadingRules
 from edge.config.segmentation import SegmentationRules
+from edge.config.track import Track
 from edge.table import FilePath, Fraction, Segment, Table
 
 Point = tuple[int, int]
@@ -69,6 +71,9 @@ class Check(Table):
     )
     roi: Rectangle | None = Field(None, description="The rectangle to look at; none: as taught.")
     polygon: list[Point] = Field([], description="Polygon in frame pixels; nothing outside it counts.")
+    enhance: Steps | None = Field(
+        None, description="Steps that its pixels go through first; none: as taught; []: no step at all."
+    )
     rules: Rules = Field(Rules(), description="From scores to a verdict.")
     delegate: Literal["cpu", "edgetpu", "gpu", "npu", "auto"] = Field(
         "cpu",
@@ -100,6 +105,9 @@ class Recipe(Table):
     checks: list[Check] = Field(min_length=1, description="What is looked at; at least one.")
     fail_frames: int = Field(1, ge=1, le=100, description="A part fails when so many of its frames fail …")
     of_frames: int = Field(1, ge=1, le=100, description="… of so many frames.")
+    track: Track | None = Field(
+        None, description="For parts that are followed from frame to frame; none: they are not."
+    )
 
 
 class Quality(Table):

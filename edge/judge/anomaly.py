@@ -7,7 +7,7 @@ import numpy.typing as npt
 from edge.config import Point
 from edge.judge.surface import smooth
 from edge.preprocess.mask import cells_inside, polygons_of
-from edge.types import Anomaly, Box, Map, Mask, Region
+from edge.types import Anomaly, Box, Map, Mask, Region, Segmentation
 
 TOP_CELLS = 5
 """A score is the mean of so many cells, the highest: a defect shows in neighbouring cells too, noise does not.
@@ -22,7 +22,7 @@ MOST_SURFACE_PX = 512
 """Regions are measured to a 15th of a cell, or as finely as a surface with this longer side allows."""
 
 
-def counted(anomaly: Anomaly, ignore: list[list[Point]]) -> Mask:
+def counted(anomaly: Anomaly | Segmentation, ignore: list[list[Point]]) -> Mask:
     """The cells that count: valid, and not at least half inside an ignored polygon (frame pixels)."""
     if not ignore:
         return anomaly.valid

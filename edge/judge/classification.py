@@ -1,13 +1,14 @@
 """From the probabilities of labels to a verdict."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from edge.config import Rules
 from edge.judge.words import error, unknown_label
 from edge.types import Classification, Decision, Verdict
 
 SUM_TOLERANCE = 0.05
-"""Probabilities of an int8 model are off by up to 1/512 each."""
+ROUNDING = 1 / 512
+"""By so much each probability of an int8 model may be off beside."""
 UNKNOWN = "unknown"
 """The label of what is like no taught class: a person looks at it, whatever the rules say."""
 
@@ -17,7 +18,7 @@ def judge_classification(classification: Classification, rules: Rules) -> Decisi
     labels, scores = classification.labels, classification.scores
     if len(labels) != len(scores) or not labels:
         return error(f"the model gave {len(scores)} probabilities for {len(labels)} labels")
-    if not all(0 <= probability <= 1 for probability in scores) or abs(sum(scores) - 1) > SUM_TOLERANCE:
+    if not all(0 <= probability <= 1 for probability in scores) or not add_up(scores):
         return error("the model's probabilities are not numbers from 0 to 1 that add up to 1")
     # A tie goes to the label that does not pass.
     probability, bad, label = max(
@@ -31,6 +32,12 @@ def judge_classification(classification: Classification, rules: Rules) -> Decisi
         reason = f"{label}: is not one of good_labels; probability {probability:.3f}"
         return Decision(Verdict.FAIL, (reason,), probability, label)
     return Decision(Verdict.PASS, (), probability, label)
+
+
+def add_up(scores: Sequence[float]) -> bool:
+    """Whether these can be probabilities of labels, one of which is right: of 1,001, most are rounded to 0."""
+    excess, counted = sum(scores) - 1, sum(score > 0 for score in scores)
+    return -SUM_TOLERANCE - len(scores) * ROUNDING <= excess <= SUM_TOLERANCE + counted * ROUNDING
 
 
 def _doubts(label: str, probability: float, rules: Rules) -> Iterator[str]:

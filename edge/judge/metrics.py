@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+Scores = npt.NDArray[np.float64]
+
 
 def auroc(
     good: Sequence[float] | npt.NDArray[np.float64], bad: Sequence[float] | npt.NDArray[np.float64]
@@ -49,3 +51,23 @@ def binned_au_pro(
     x = np.append(false_share[inside], most_fpr)
     y = np.append(found_share[inside], np.interp(most_fpr, false_share, found_share))
     return float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2 / most_fpr)
+
+
+def auroc_error(first: tuple[Scores, Scores], second: tuple[Scores, Scores]) -> float:
+    """Standard error of the difference of two AUROCs of the same parts, each `(good, bad)` in the same order.
+
+    DeLong, DeLong and Clarke-Pearson 1988. NaN where there are under two good or two bad parts.
+    """
+    good, bad = (len(scores) for scores in first)
+    if min(good, bad) < 2:  # noqa: PLR2004 - one has no spread
+        return float("nan")
+    (good_1, bad_1), (good_2, bad_2) = _placements(*first), _placements(*second)
+    variance = np.var(bad_1 - bad_2, ddof=1) / bad + np.var(good_1 - good_2, ddof=1) / good
+    return float(np.sqrt(variance))
+
+
+def _placements(good: Scores, bad: Scores) -> tuple[Scores, Scores]:
+    """For each good part the share of bad ones over it, and for each bad part that of good ones under it."""
+    higher = np.subtract.outer(bad, good)
+    wins = (higher > 0) + 0.5 * (higher == 0)
+    return wins.mean(axis=0), wins.mean(axis=1)

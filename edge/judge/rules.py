@@ -33,7 +33,7 @@ def judge(prediction: Prediction, limits: Limits, rules: Rules, *, was_failing: 
         case Classification():
             return judge_classification(prediction, rules)
         case Detections():
-            return judge_detection(prediction, rules.detection)
+            return judge_detection(prediction, rules)
         case Segmentation():
             return judge_segmentation(prediction, rules)
         case Measurements():

@@ -1,7 +1,8 @@
 """One verdict from several: of the checks of a frame, and of the frames of a part."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from edge.errors import ConfigError
 from edge.types import Decision, Inspection, Verdict
@@ -16,11 +17,22 @@ def worst(decisions: Iterable[Decision]) -> Decision:
     )
 
 
-class Vote:
-    """Joins the frames of a part: it fails when `fail_frames` of its `of_frames` fail.
+class Joining(Protocol):
+    """Which judged frames are one part. For one thread."""
 
-    Frames with the same part id belong together; without one, every `of_frames` frames in a row.
-    For one thread. Raises `ConfigError` where more frames would have to fail than there are.
+    def add(self, inspection: Inspection) -> tuple[Inspection, ...]:
+        """The parts that are complete with this frame, or ended before it; none while frames are to come."""
+        ...
+
+    def flush(self) -> tuple[Inspection, ...]:
+        """The parts that are complete since no more frames will come."""
+        ...
+
+
+class Quorum:
+    """A part fails when `fail_frames` of its `of_frames` fail.
+
+    Raises `ConfigError` where more frames would have to fail than there are.
     """
 
     def __init__(self, fail_frames: int, of_frames: int) -> None:
@@ -30,23 +42,9 @@ class Vote:
             )
         self.fail_frames = fail_frames
         self.of_frames = of_frames
-        self._seen: list[Inspection] = []
 
-    def add(self, inspection: Inspection) -> Inspection | None:
-        """The part that is complete with this frame, or ended before it; None while frames are to come."""
-        if self.of_frames == 1:
-            return inspection
-        ended = None
-        if self._seen and self._seen[-1].frame.part_id != inspection.frame.part_id:
-            ended = self.flush()
-        self._seen.append(inspection)
-        return self.flush() if len(self._seen) == self.of_frames else ended
-
-    def flush(self) -> Inspection | None:
-        """The part whose frames have been seen so far; None where there are none."""
-        seen, self._seen = self._seen, []
-        if not seen:
-            return None
+    def join(self, seen: Sequence[Inspection]) -> Inspection:
+        """The part that these frames, at least one, show; the frame that decided stands for it."""
         verdict, reason = self._count(seen)
         deciding = max(
             (frame for frame in seen if frame.decision.verdict is verdict),
@@ -60,7 +58,7 @@ class Vote:
             joined=tuple(frame.frame.sequence for frame in seen),
         )
 
-    def _count(self, seen: list[Inspection]) -> tuple[Verdict, str]:
+    def _count(self, seen: Sequence[Inspection]) -> tuple[Verdict, str]:
         count = {verdict: sum(frame.decision.verdict is verdict for frame in seen) for verdict in Verdict}
         failed, doubtful = count[Verdict.FAIL], count[Verdict.INCONCLUSIVE]
         frames = f"{self.of_frames} frames"
@@ -73,3 +71,29 @@ class Vote:
         if failed + doubtful >= self.fail_frames:
             return Verdict.INCONCLUSIVE, f"{failed} of {frames} failed, {doubtful} are inconclusive"
         return Verdict.PASS, f"{failed} of {frames} failed; {self.fail_frames} make a fail"
+
+
+class Vote:
+    """Joins the frames of a part where each frame shows one.
+
+    Frames with the same part id belong together; without one, as many in a row as a part has.
+    """
+
+    def __init__(self, quorum: Quorum) -> None:
+        self._quorum = quorum
+        self._seen: list[Inspection] = []
+
+    def add(self, inspection: Inspection) -> tuple[Inspection, ...]:
+        """See `Joining`."""
+        if self._quorum.of_frames == 1:
+            return (inspection,)
+        ended: tuple[Inspection, ...] = ()
+        if self._seen and self._seen[-1].frame.part_id != inspection.frame.part_id:
+            ended = self.flush()
+        self._seen.append(inspection)
+        return self.flush() if len(self._seen) == self._quorum.of_frames else ended
+
+    def flush(self) -> tuple[Inspection, ...]:
+        """See `Joining`."""
+        seen, self._seen = self._seen, []
+        return (self._quorum.join(seen),) if seen else ()

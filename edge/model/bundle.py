@@ -31,8 +31,8 @@ class Bundle:
 
     @property
     def model_path(self) -> Path:
-        """What complaints about the model call it."""
-        return self.folder / self.manifest.network
+        """What complaints about the model call it; about a bundle without a network, the manifest."""
+        return self.folder / (self.manifest.model or MANIFEST)
 
 
 def load(folder: Path) -> Bundle:

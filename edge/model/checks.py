@@ -49,6 +49,10 @@ def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = 
                 f"check {config.name}: delegate: is '{delegate.name}', but {bundle.folder} has no network;"
                 " take it out"
             )
+        if config.enhance:
+            raise ConfigError(
+                f"check {config.name}: enhance: is for networks, but {bundle.folder} has none; take it out"
+            )
         return Check(config, model)
     if delegate.name == AUTO:
         return Check(config, _as_tuned(bundle, model, delegate, tuned))

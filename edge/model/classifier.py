@@ -10,7 +10,9 @@ from edge.model.bundle import Bundle
 from edge.model.few_shot import FewShot
 from edge.model.head import Head
 from edge.model.interpreter import TensorSpec
+from edge.model.layouts.activations import activated
 from edge.model.tables import MANIFEST
+from edge.model.tables.outputs import Activation
 from edge.types import Classification
 
 Floats = npt.NDArray[np.float32]
@@ -19,9 +21,11 @@ Floats = npt.NDArray[np.float32]
 class Classifier:
     """Labels for the numbers of one output, float or quantized."""
 
-    def __init__(self, labels: tuple[str, ...], output: TensorSpec, name: str) -> None:
+    def __init__(
+        self, labels: tuple[str, ...], output: TensorSpec, name: str, activation: Activation = "none"
+    ) -> None:
         """`name` is what complaints call the model. Raises `BundleError` where labels and output do not fit."""
-        if output.shape != (1, len(labels)):
+        if output.shape not in {(1, len(labels)), (1, 1, 1, len(labels))}:
             shape = "×".join(map(str, output.shape))
             raise BundleError(
                 f"{name}: its output is {shape}, but classification.labels has {len(labels)};"
@@ -29,10 +33,11 @@ class Classifier:
             )
         self._labels = labels
         self._output = output
+        self._activation = activation
 
     def score(self, numbers: npt.NDArray[np.generic]) -> Floats:
         """A probability for each label."""
-        return real(numbers, self._output).reshape(-1)
+        return activated(real(numbers, self._output).reshape(-1), self._activation)
 
     def decode(self, scores: Floats) -> Classification:
         """Labels and probabilities in the model's order."""
@@ -61,5 +66,5 @@ def open_head(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
         return Head(few.score, lambda scores, _: few.decode(scores[0]))
     if len(outputs) != 1:
         raise BundleError(f"{bundle.model_path}: has {len(outputs)} outputs; a classification has one")
-    head = Classifier(tuple(table.labels), outputs[0], str(bundle.model_path))
+    head = Classifier(tuple(table.labels), outputs[0], str(bundle.model_path), table.activation)
     return Head(lambda seen: head.score(seen[0]), lambda scores, _: head.decode(scores[0]))

@@ -26,7 +26,15 @@ def serve(link: socket.socket, journal: int) -> None:
     """Open the model, then run it as often as the parent asks; until the parent is gone."""
     wish, content = receive_wish(link)
     try:
-        model = Interpreter(content, wish.threads, wish.delegate, wish.name, wish.size, floats=wish.floats)
+        model = Interpreter(
+            content,
+            wish.threads,
+            wish.delegate,
+            wish.name,
+            wish.size,
+            floats=wish.floats,
+            pixels=wish.pixels,
+        )
         # The first run may compile the model for the device: it is part of loading, and has that deadline.
         model.invoke(np.zeros(model.inputs[0].shape, np.int8))
     except EdgeError as err:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edge.model.delegates import DelegateConfig
 from edge.model.interpreter import TensorSpec
+from edge.model.pixels import Pixels
 from edge.model.runtime import Size
 
 LONGEST_BYTES = 65_536
@@ -32,6 +33,7 @@ class Wish(NamedTuple):
     name: str
     size: Size
     floats: bool
+    pixels: Pixels | None
 
 
 class Tensors:
@@ -66,7 +68,8 @@ def send_wish(link: socket.socket, wish: Wish, model: int) -> None:
     delegate = wish.delegate
     library = None if delegate.library is None else str(delegate.library)
     said = {"name": delegate.name, "library": library, "options": dict(delegate.options)}
-    wanted = {**wish._asdict(), "delegate": said}
+    pixels = None if wish.pixels is None else wish.pixels.model_dump()
+    wanted = {**wish._asdict(), "delegate": said, "pixels": pixels}
     socket.send_fds(link, [json.dumps(wanted).encode()], [model])
 
 
@@ -77,18 +80,19 @@ def receive_wish(link: socket.socket) -> tuple[Wish, bytes]:
     delegate = wanted.pop("delegate")
     library = None if delegate["library"] is None else Path(delegate["library"])
     size = None if wanted["size"] is None else tuple(wanted["size"])
+    pixels = None if wanted["pixels"] is None else Pixels(**wanted["pixels"])
     with os.fdopen(model, "rb") as file:
         file.seek(0)
         content = file.read()
     config = DelegateConfig(delegate["name"], library, delegate["options"])
-    return Wish(**{**wanted, "size": size, "delegate": config}), content
+    return Wish(**{**wanted, "size": size, "pixels": pixels, "delegate": config}), content
 
 
 def send_specs(
     link: socket.socket, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], memory: int
 ) -> None:
     """Tell that the model is loaded, what it takes and gives, and where."""
-    said = {"inputs": [_plain(spec) for spec in inputs], "outputs": [_plain(spec) for spec in outputs]}
+    said = {"inputs": [plain(spec) for spec in inputs], "outputs": [plain(spec) for spec in outputs]}
     socket.send_fds(link, [json.dumps(said).encode()], [memory])
 
 
@@ -103,7 +107,8 @@ def trouble(sentence: str) -> bytes:
     return json.dumps({"trouble": sentence[: LONGEST_BYTES // 8]}).encode()
 
 
-def _plain(spec: TensorSpec) -> dict[str, Any]:
+def plain(spec: TensorSpec) -> dict[str, Any]:
+    """A tensor's description as JSON; `read_specs` reads it."""
     return {**spec._asdict(), "dtype": spec.dtype.name}
 
 

@@ -28,6 +28,7 @@ from edge.model.delegate_link import (
     send_wish,
 )
 from edge.model.delegates import DelegateConfig
+from edge.model.pixels import Pixels
 from edge.model.runtime import Size
 from edge.service import bare_environment
 from edge.types import Tensor
@@ -66,6 +67,7 @@ class DelegateProcess:
         size: Size = None,
         *,
         floats: bool = False,
+        pixels: Pixels | None = None,
     ) -> None:
         """See `Interpreter`. Raises `DeviceError` where the delegate cannot have the model, however that shows."""
         self.delegate = delegate.name
@@ -82,7 +84,7 @@ class DelegateProcess:
             self._poll = select.poll()
             self._poll.register(self._link, select.POLLIN)
             try:
-                self._load(Wish(threads, delegate, name, size, floats), model)
+                self._load(Wish(threads, delegate, name, size, floats, pixels), model)
             except _Fault as fault:
                 self.close()
                 raise DeviceError(_why_not(delegate, str(fault), _complaint(noise))) from fault

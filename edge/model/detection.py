@@ -1,99 +1,97 @@
-"""Detection head: grids of class scores and distances become boxes in the frame."""
+"""Detection head: the candidates of all tensors become things in the frame."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from edge.errors import BundleError, InferenceError
-from edge.model.arrays import Floats
+from edge.errors import InferenceError
+from edge.model import grid
 from edge.model.bundle import Bundle
-from edge.model.classifier import real
 from edge.model.head import Head, Scores
 from edge.model.interpreter import TensorSpec
-from edge.model.nms import BOX, SCORE, Rows, suppress
+from edge.model.layouts.detector import Foreign
+from edge.model.nms import BOX, CLASS, SCORE, Rows, suppress
+from edge.model.seams import joined
 from edge.model.tables.detection import DetectionHead
 from edge.model.taps import Outputs
+from edge.preprocess.mask import holds
 from edge.preprocess.tensor import Prepared
 from edge.types import Box, Detection, Detections
 
-MOST = 100
-"""Candidates of a tensor that are looked at, and detections of a picture: the best ones."""
-EDGES = 4
+MOST = 300
+"""Candidates of a picture that are compared with each other: the best ones."""
 
 
 class AnchorFree:
-    """Candidates from grids: for each stride the probability of each label, and distances to the box's edges.
+    """Candidates from our own detector's grids. For one thread."""
 
-    A cell's distances (left, top, right, bottom, in strides) count from its middle. For one thread.
-    """
-
-    def __init__(self, table: DetectionHead, width: int, outputs: Sequence[TensorSpec], name: str) -> None:
-        """`width` is of the input in pixels. Raises `BundleError`, in which `name` is the model."""
-        self._table = table
-        self._outputs = outputs
-        self._pairs = [
-            (scores, distances, width // outputs[scores].shape[2])
-            for scores, distances in _pairs(outputs, len(table.labels), name)
-        ]
+    def __init__(
+        self, table: DetectionHead, size_px: tuple[int, int], outputs: Sequence[TensorSpec], name: str
+    ) -> None:
+        """`size_px` is (width, height) of the input. Raises `BundleError`, in which `name` is the model."""
+        self._grids = grid.grids(outputs, len(table.labels), size_px, table.min_score, name)
 
     def score(self, outputs: Outputs) -> Rows:
         """The best candidates of one tensor, in its pixels. Raises `InferenceError` where numbers are none."""
-        rows = np.concatenate([self._candidates(outputs, *pair) for pair in self._pairs])
-        if not np.isfinite(rows).all():
-            raise InferenceError("the detector gave scores or boxes that are not numbers")
-        best = np.argsort(-rows[:, SCORE], kind="stable")[:MOST]
-        return suppress(rows[best], self._table.max_iou)
-
-    def _candidates(self, outputs: Outputs, scores: int, distances: int, stride_px: int) -> Rows:
-        probabilities = real(outputs[scores][0], self._outputs[scores])
-        # Written so that a score that is not a number is a candidate, and found out.
-        row, column, label = np.nonzero(~(probabilities < self._table.min_score))
-        edges = real(outputs[distances][0][row, column], self._outputs[distances]) * stride_px
-        x, y = (column + 0.5) * stride_px, (row + 0.5) * stride_px
-        boxes = np.stack([x - edges[:, 0], y - edges[:, 1], x + edges[:, 2], y + edges[:, 3]], axis=1)
-        found = np.column_stack([label, probabilities[row, column, label], boxes])
-        return found.astype(np.float32)
+        rows = [grid.candidates(outputs, one) for one in self._grids]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
 
 def to_frame(scores: Scores, prepared: Prepared, labels: Sequence[str], max_iou: float) -> Detections:
-    """Candidates of all tensors as detections in the frame; what two tiles saw counts once."""
-    tiles = zip(scores, prepared.geometries, strict=True)
-    rows = np.concatenate([_moved(found, geometry.to_frame) for found, geometry in tiles])
-    rows = suppress(rows, max_iou) if len(scores) > 1 else rows
+    """Candidates of all tensors as things in the frame; what two tiles saw counts once.
+
+    Boxes end where the area ends that was looked at, and what has its middle outside the check's polygon does not
+    count. Raises `InferenceError` where boxes are no numbers.
+    """
     area = prepared.box
-    found = (
-        Detection(labels[int(row[0])], float(row[SCORE]), area.intersection(Box(*map(float, row[BOX]))))
-        for row in rows[:MOST]
-    )
-    return Detections(tuple(detection for detection in found if detection.box.area > 0))
+    rows = np.concatenate([_moved(seen, prepared, tile) for tile, seen in enumerate(scores)])
+    if not np.isfinite(rows).all():
+        raise InferenceError("the detector gave scores or boxes that are not numbers")
+    tiles = np.repeat(np.arange(len(scores)), [len(seen) for seen in scores])
+    best = np.argsort(-rows[:, SCORE], kind="stable")[:MOST]
+    unknown_below = _unknown_below(rows, best, scores)
+    rows = rows[best]
+    if len(scores) > 1:
+        seen = np.array([one.to_frame(one.content) for one in prepared.geometries])
+        rows = joined(rows, tiles[best], seen, area)
+    rows = suppress(rows, max_iou)
+    rows[:, BOX] = rows[:, BOX].clip(area[:2] * 2, area[2:] * 2)
+    found = (Detection(labels[int(row[CLASS])], float(row[SCORE]), Box(*row[BOX].tolist())) for row in rows)
+    there = tuple(thing for thing in found if thing.box.area > 0 and _counts(thing.box, prepared))
+    return Detections(there, area, unknown_below)
 
 
 def open_head(bundle: Bundle, outputs: Sequence[TensorSpec]) -> Head:
     """The head of a detection bundle on a model with these outputs. Raises `BundleError`."""
     table = bundle.manifest.detection
     assert table is not None  # noqa: S101 - the manifest has the table of its task
-    head = AnchorFree(table, bundle.manifest.seen.width, outputs, str(bundle.model_path))
-    return Head(head.score, lambda scores, seen: to_frame(scores, seen, table.labels, table.max_iou))
+    seen = bundle.manifest.seen
+    head = (
+        AnchorFree(table, (seen.width, seen.height), outputs, str(bundle.model_path))
+        if table.outputs is None
+        else Foreign(table, bundle, outputs)
+    )
+    return Head(head.score, lambda scores, view: to_frame(scores, view, table.labels, table.max_iou))
 
 
-def _moved(rows: Rows, to_frame: object) -> Floats:
-    moved = rows.copy()
-    for row in moved:
-        row[BOX] = to_frame(Box(*row[BOX]))  # type: ignore[operator]
+def _moved(rows: Rows, prepared: Prepared, tile: int) -> Rows:
+    """Rows of a tensor in frame pixels."""
+    geometry = prepared.geometries[tile]
+    scale = np.array([geometry.scale_x, geometry.scale_y] * 2)
+    moved = rows.astype(np.float32)
+    moved[:, BOX] = rows[:, BOX] * scale + [geometry.offset_x, geometry.offset_y] * 2
     return moved
 
 
-def _pairs(outputs: Sequence[TensorSpec], labels: int, name: str) -> list[tuple[int, int]]:
-    """The numbers of the outputs that belong together: those of one grid, scores first."""
-    grids: dict[tuple[int, ...], dict[int, int]] = {}
-    for index, output in enumerate(outputs):
-        if len(output.shape) == 4:  # noqa: PLR2004 - 1×rows×columns×channels
-            grids.setdefault(output.shape[1:3], {})[output.shape[3]] = index
-    pairs = [(by[labels], by[EDGES]) for by in grids.values() if labels in by and EDGES in by]
-    if not pairs or 2 * len(pairs) != len(outputs) or labels == EDGES:
-        shapes = ", ".join("×".join(map(str, output.shape)) for output in outputs)
-        raise BundleError(
-            f"{name}: its outputs are {shapes}; a detector of {labels} labels has, for each stride, one of"
-            f" 1×rows×columns×{labels} and one of 1×rows×columns×{EDGES}"
-        )
-    return pairs
+def _unknown_below(rows: Rows, best: npt.NDArray[np.int64], scores: Scores) -> float:
+    """Where candidates may have been left out, of a full tile or picture: what scored lower; 0: none were."""
+    lowest = [float(seen[:, SCORE].min()) for seen in scores if len(seen) >= grid.MOST]
+    if len(rows) > MOST:
+        lowest.append(float(rows[best[-1], SCORE]))
+    return max(lowest, default=0.0)
+
+
+def _counts(box: Box, prepared: Prepared) -> bool:
+    polygon = prepared.layout.polygon
+    return not polygon or holds(polygon, box.middle)

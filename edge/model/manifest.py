@@ -10,11 +10,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from edge.config import Rectangle
+from edge.config.enhance import Steps
+from edge.model.pixels import Pixels
 from edge.model.tables import FileName, Finite, Label, Positive
 from edge.model.tables.anomaly import AnomalyHead
 from edge.model.tables.classification import ClassificationHead
 from edge.model.tables.detection import DetectionHead
 from edge.model.tables.measurement import MeasurementTools
+from edge.model.tables.outputs import Ssd
 from edge.model.tables.reading import ReadingTools
 from edge.model.tables.restoration import RestorationHead
 from edge.model.tables.segmentation import SegmentationHead
@@ -45,6 +48,7 @@ class Input(Table):
     roi: Rectangle | None = Field(
         default=None, description="Where in the frame it was taught to look; none: at all of it."
     )
+    enhance: Steps = Field(default=(), description="Steps that its pixels go through first, in order.")
 
 
 class File(Table):
@@ -79,7 +83,8 @@ class Golden(Table):
     file: FileName = Field(description="The picture.")
     score: Finite = Field(
         description="Anomaly score; probability of `label`; the best score of a detected `label`; the share of the"
-        " picture that is `label`; the value measured by the tool `label`; 1 where `label` is read."
+        " picture that is `label`; the value measured by the tool `label`; 1 where `label` is read; by how many"
+        " grey levels a restoration changes it, on average."
     )
     label: Label | None = Field(
         default=None, description="What the score is of; none: an anomaly score, or anything that was found."
@@ -105,6 +110,9 @@ class Manifest(Table):
         default=None, description="The .tflite file; none where no network is needed."
     )
     input: Input | None = Field(default=None, description="What the network gets to see.")
+    pixels: Pixels | None = Field(
+        default=None, description="What the numbers of an imported network's input stand for; none: pixels."
+    )
     files: dict[FileName, File] = Field(default={}, max_length=256, description="Every file, by name.")
     anomaly: AnomalyHead | None = Field(default=None, description="For task 'anomaly'.")
     classification: ClassificationHead | None = Field(default=None, description="For task 'classification'.")
@@ -139,6 +147,8 @@ class Manifest(Table):
         yield from (golden.file for golden in self.golden)
         heads = (self.anomaly, self.classification)
         yield from (head.head for head in heads if head is not None and head.head is not None)
+        if self.detection and isinstance(self.detection.outputs, Ssd) and self.detection.outputs.anchors:
+            yield self.detection.outputs.anchors
         if self.measurement is not None:
             yield from self.measurement.files
         if self.model is not None:

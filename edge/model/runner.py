@@ -74,7 +74,8 @@ def open_model(
         Interpreter if delegate.name == CPU.name else DelegateProcess
     )
     floats = precision != "int8"
-    engine = opened(content, threads, delegate, str(bundle.model_path), size, floats=floats)
+    name = str(bundle.model_path)
+    engine = opened(content, threads, delegate, name, size, floats=floats, pixels=manifest.pixels)
     model = Model(bundle, engine, threads)
     if precision != "int8":  # what was not taught with int8 is to be seen in every report
         model.identity = replace(model.identity, delegate=f"{delegate.name} ({precision})")
@@ -88,7 +89,10 @@ def open_any(bundle: Bundle, threads: int = 1) -> "Model | Instrument":
     return open_model(bundle, threads=threads)
 
 
-NO_HEAD = "task '{}' judges nothing; a check needs a bundle that does"
+NO_HEAD = (
+    "task '{}' judges nothing, and a check needs a bundle that does; what restores pictures belongs in"
+    " evidence.restore"
+)
 HEADS: dict[str, Callable[[Bundle, Sequence[TensorSpec]], Head]] = {
     "anomaly": anomaly_head.open_head,
     "classification": classifier.open_head,

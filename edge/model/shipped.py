@@ -41,5 +41,12 @@ def bundles() -> list[Path]:
     return [] if place is None else sorted(folder.parent for folder in place.glob(f"*/{MANIFEST}"))
 
 
+def named(folder: Path) -> Path:
+    """The same folder; where there is none, that of the shipped bundle of its name, if there is one."""
+    if folder.exists():
+        return folder
+    return next((shipped for shipped in bundles() if shipped.name == folder.name), folder)
+
+
 def _find(name: str) -> Path | None:
     return next((path for place in _PLACES if (path := place / "backbone" / name).is_file()), None)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edge.errors import EdgeError
+from edge.model import golden, restoration
 from edge.model.bundle import Bundle, assemble
-from edge.model.golden import replay
 from edge.model.runner import open_any
 from edge.model.runtime import runtime
 from edge.model.tables import MANIFEST
@@ -55,7 +55,9 @@ def try_out(stream: BinaryIO) -> Mapping[str, object]:
     try:
         runtime()
         bundle = unpack(stream)
-        return {"scores": replay(bundle, open_any(bundle))}
+        if bundle.manifest.task == restoration.TASK:
+            return {"scores": restoration.replay(bundle, restoration.open_restorer(bundle))}
+        return {"scores": golden.replay(bundle, open_any(bundle))}
     except (EdgeError, MemoryError) as err:
         return {"trouble": str(err) or "needs too much memory"}
 

@@ -40,10 +40,23 @@ def verify(bundle: Bundle, cache: Path | None = None, timeout_s: float = TIMEOUT
 
 def _try_out(bundle: Bundle, timeout_s: float) -> list[float]:
     """The golden scores, from a child."""
+    what = bundle.folder if bundle.manifest.model is None else bundle.model_path
+    said = in_a_child("edge.model.trial", pack(bundle), what, timeout_s)
+    answer = json.loads(said)
+    if "trouble" in answer:
+        raise BundleError(answer["trouble"])
+    return [float(score) for score in answer["scores"]]
+
+
+def in_a_child(module: str, sent: bytes, what: Path, timeout_s: float = TIMEOUT_S) -> bytes:
+    """What a module of ours answers, when it is run with these bytes; it is to try out `what`.
+
+    Raises `BundleError` where it crashes, takes too long or says nothing.
+    """
     try:
         child = subprocess.run(
-            [sys.executable, "-P", "-m", "edge.model.trial"],
-            input=pack(bundle),
+            [sys.executable, "-P", "-m", module],
+            input=sent,
             capture_output=True,
             timeout=timeout_s,
             cwd="/",
@@ -52,25 +65,21 @@ def _try_out(bundle: Bundle, timeout_s: float) -> list[float]:
         )
     except subprocess.TimeoutExpired as err:
         raise BundleError(
-            f"{bundle.folder}: took longer than {timeout_s:g} s to load and run; use a smaller model"
+            f"{what}: took longer than {timeout_s:g} s to load and run; use a smaller model"
         ) from err
     except OSError as err:
-        raise BundleError(f"{bundle.folder}: cannot be tried out: {err.strerror or err}") from err
-    return _answer(bundle, child)
+        raise BundleError(f"{what}: cannot be tried out: {err.strerror or err}") from err
+    return _said(what, child)
 
 
-def _answer(bundle: Bundle, child: "subprocess.CompletedProcess[bytes]") -> list[float]:
+def _said(what: Path, child: "subprocess.CompletedProcess[bytes]") -> bytes:
     if child.returncode < 0:
         crash = f"crashed the TFLite runtime (signal {-child.returncode})"
-        raise BundleError(f"{bundle.model_path}: {crash}; copy the bundle again, or teach it again")
-    try:
-        answer = json.loads(child.stdout)
-    except ValueError as err:
+        raise BundleError(f"{what}: {crash}; copy or build it again")
+    if child.returncode or not child.stdout:
         last = child.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
-        raise BundleError(f"{bundle.folder}: could not be tried out: {last[0]}") from err
-    if "trouble" in answer:
-        raise BundleError(answer["trouble"])
-    return [float(score) for score in answer["scores"]]
+        raise BundleError(f"{what}: could not be tried out: {last[0]}")
+    return child.stdout
 
 
 def _remembered(cache: Path) -> list[str]:

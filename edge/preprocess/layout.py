@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from edge.config import Rectangle
+from edge.config.enhance import Enhance
 from edge.errors import InferenceError
 from edge.preprocess.mask import Polygon, cells_inside, half_inside
 from edge.types import Box, Geometry, Mask
@@ -20,7 +21,8 @@ class InputSpec:
     `width` and `height` are pixels of one tensor; `tiles_x` × `tiles_y` of them (at least 1 × 1) share the
     region of interest, each overlapping its neighbour by `overlap` of its own size (0 ≤ overlap < 1).
     `contrast` "stretch" spreads the 1st to 99th percentile of each picture over the full range. `roi` is where
-    the model was taught to look (none: at the whole frame); a check may look elsewhere.
+    the model was taught to look (none: at the whole frame); a check may look elsewhere. `enhance` are the
+    steps that its pixels go through, in order, before their contrast is spread.
     """
 
     width: int
@@ -31,6 +33,7 @@ class InputSpec:
     tiles_y: int = 1
     overlap: float = 0.0
     roi: Rectangle | None = None
+    enhance: tuple[Enhance, ...] = ()
 
 
 @dataclass(frozen=True)

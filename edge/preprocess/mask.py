@@ -42,6 +42,12 @@ def cells_inside(polygons: tuple[Polygon, ...], box: Box, rows: int, columns: in
     return inside
 
 
+def holds(polygon: Sequence[Point], place: tuple[float, float]) -> bool:
+    """Whether a place (x, y) lies inside a polygon or on its edge, in frame pixels."""
+    corners = np.asarray(polygon, np.float32)
+    return bool(cv2.pointPolygonTest(corners, place, measureDist=False) >= 0)
+
+
 def half_inside(start: float, stop: float, cells: int) -> slice:
     """The cells of a row that lie at least half inside `start`…`stop`, in cells; at least one."""
     first = min(max(ceil(start - 0.5), 0), cells - 1)

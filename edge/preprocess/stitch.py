@@ -1,4 +1,4 @@
-"""One map of a part from the maps of its tiles."""
+"""One map of a part from the maps of its tiles, and one grid of classes."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from edge.preprocess.layout import Layout
-from edge.types import Anomaly, Map, Mask
+from edge.types import Anomaly, Map, Mask, Segmentation
 
 
 def stitch(layout: Layout, maps: Sequence[Map]) -> Anomaly:
@@ -27,6 +27,31 @@ def stitch(layout: Layout, maps: Sequence[Map]) -> Anomaly:
         # The maximum would hide a minus infinity behind the neighbour's score.
         whole.fill(np.nan)
     return Anomaly(whole, valid, layout.box)
+
+
+def stitch_classes(layout: Layout, tiles: Sequence[Map], labels: tuple[str, ...]) -> Segmentation:
+    """Classes and probabilities (2×rows×columns for each tensor, all of one shape) as one over `layout.box`.
+
+    Where tiles overlap, a defect counts that any of them sees, and of two defects the surer: at the edge of its
+    tile a defect is easily missed. A probability that is not a number makes all of them so.
+    """
+    rows, columns = tiles[0].shape[1:]
+    shown = layout.shown(rows, columns)
+    valid = _stitched_valid(layout, rows, columns)
+    if len(tiles) == 1:
+        classes, scores = (plane[shown] for plane in tiles[0])
+        return Segmentation(labels, classes.astype(np.uint8), scores, valid, layout.box)
+    classes = np.zeros(valid.shape, np.uint8)
+    # Less than any probability, and than a background's, which is counted from -1 to 0.
+    ranks = np.full(valid.shape, -2, np.float32)
+    for place, (kinds, scores) in zip(_places(layout, rows, columns), tiles, strict=True):
+        rank = np.where(kinds > 0, scores, scores - 1)[shown]
+        wins = ~(rank <= ranks[place])
+        np.copyto(classes[place], kinds[shown], where=wins, casting="unsafe")
+        np.copyto(ranks[place], rank, where=wins)
+    if not all(np.isfinite(each[1]).all() for each in tiles):
+        ranks.fill(np.nan)
+    return Segmentation(labels, classes, np.where(classes > 0, ranks, ranks + 1), valid, layout.box)
 
 
 @lru_cache(maxsize=64)

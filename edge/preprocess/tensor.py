@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 from edge.config import Point, Rectangle
+from edge.config.enhance import Enhance
+from edge.preprocess.enhance import enhanced
 from edge.preprocess.layout import InputSpec, Layout, Tile, lay_out
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.stitch import stitch
@@ -48,19 +50,27 @@ class Prepared:
 
 
 def prepare(
-    picture: Image | Pyramid, spec: InputSpec, roi: Rectangle | None = None, polygon: Sequence[Point] = ()
+    picture: Image | Pyramid,
+    spec: InputSpec,
+    roi: Rectangle | None = None,
+    polygon: Sequence[Point] = (),
+    enhance: Sequence[Enhance] | None = None,
 ) -> Prepared:
     """The tensors for one check. Teaching and running both come through here, so that they see the same.
 
-    Without a `roi` of its own, a check looks where its model was taught to. Given the `Pyramid` that the quality
-    gate has used, it does not reduce the picture again. Any thread; a pyramid belongs to one. Raises
-    `InferenceError` where the region of interest lies outside the frame.
+    Without a `roi` of its own, a check looks where its model was taught to; likewise with the steps of `enhance`,
+    where empty is none at all. Given the `Pyramid` that the quality gate has used, it does not reduce the picture
+    again. Any thread; a pyramid belongs to one. Raises `InferenceError` where the region of interest lies outside
+    the frame.
     """
     pyramid = picture if isinstance(picture, Pyramid) else Pyramid(picture)
     height, width = pyramid.image.shape[:2]
     layout = lay_out(width, height, spec, roi, tuple((x, y) for x, y in polygon))
     reduced = pyramid.level(layout.halved_x, layout.halved_y)
-    shown = [_resized(reduced, tile) for tile in layout.tiles]
+    shown: Sequence[Image] = [_resized(reduced, tile) for tile in layout.tiles]
+    steps = spec.enhance if enhance is None else enhance
+    if steps:
+        shown = enhanced(shown, [_inside(layout, tile) for tile in range(len(shown))], steps)
     signed = _signs(shown, layout)
     tensors = [_framed(pixels, tile, spec) for pixels, tile in zip(signed, layout.tiles, strict=True)]
     return Prepared(tuple(tensors), layout)
@@ -73,7 +83,7 @@ def _resized(reduced: Image, tile: Tile) -> Image:
     return np.asarray(resized, np.uint8)
 
 
-def _signs(shown: list[Image], layout: Layout) -> list[Tensor]:
+def _signs(shown: Sequence[Image], layout: Layout) -> list[Tensor]:
     """`pixel - 128`, and the contrast as the model wants it."""
     if layout.spec.contrast == "stretch":
         table = _stretching(shown, layout)
@@ -81,7 +91,7 @@ def _signs(shown: list[Image], layout: Layout) -> list[Tensor]:
     return [np.bitwise_xor(pixels, np.uint8(128)).view(np.int8) for pixels in shown]
 
 
-def _stretching(shown: list[Image], layout: Layout) -> Image:
+def _stretching(shown: Sequence[Image], layout: Layout) -> Image:
     """A table that spreads the 1st to 99th percentile of all tiles together over -128…127."""
     counts = np.zeros(256)
     for tile, pixels in enumerate(shown):
@@ -99,11 +109,17 @@ def _stretching(shown: list[Image], layout: Layout) -> Image:
 @lru_cache(maxsize=64)
 def _counted(layout: Layout, tile: int) -> Image | None:
     """The channels of a tile's pixels that lie inside the polygon, as OpenCV wants its masks; None: all."""
+    inside = _inside(layout, tile)
+    return None if inside is None else np.repeat(inside, 3, axis=1)
+
+
+@lru_cache(maxsize=64)
+def _inside(layout: Layout, tile: int) -> Image | None:
+    """A tile's pixels that lie inside the polygon, likewise."""
     if not layout.polygon:
         return None
     spec = layout.spec
-    inside = layout.valid(spec.height, spec.width, tile)[layout.shown(spec.height, spec.width)]
-    return np.repeat(inside, 3, axis=1).astype(np.uint8)
+    return layout.valid(spec.height, spec.width, tile)[layout.shown(spec.height, spec.width)].astype(np.uint8)
 
 
 def _framed(pixels: Tensor, tile: Tile, spec: InputSpec) -> Tensor:

@@ -5,7 +5,6 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from edge.errors import EdgeError
@@ -101,9 +100,8 @@ def segment(request: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def send_picture(path: Path, request: str, publish: Callable[[str, bytes], bool]) -> JSON:
+def send_picture(content: bytes, request: str, publish: Callable[[str, bytes], bool]) -> JSON:
     """Publish a picture in chunks below `image/reply/`; gives what the reply says of it. Raises `Refused`."""
-    content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     total = -(-len(content) // CHUNK_BYTES)
     for index in range(total):

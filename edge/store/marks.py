@@ -1,6 +1,7 @@
 """What a check found, drawn into the picture of a part: boxes with their labels, areas, measured lines, codes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from typing import assert_never
 
 import cv2
@@ -10,12 +11,14 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from edge.judge.measurement import told
+from edge.store.legend import draw_legend
 from edge.store.lettering import Colour, font, printable
 from edge.types import (
     Anomaly,
     Box,
     Classification,
     Detections,
+    Finding,
     Image,
     Measurement,
     Measurements,
@@ -57,6 +60,21 @@ def draw_marks(picture: Image, prediction: Prediction | None, scale: float) -> N
             pass
         case _:
             assert_never(prediction)
+
+
+def draw_names(picture: Image, findings: Sequence[Finding]) -> None:
+    """Draw into the picture which colour is which label, of every segmentation, and how large its area is."""
+    reached_px = 0
+    for finding in findings:
+        if isinstance(finding.prediction, Segmentation):
+            named = zip(finding.decision.areas, colours_of_labels(), strict=False)
+            shown = [(area, colour) for area, colour in named if area.area_px > 0]
+            reached_px = draw_legend(picture, shown, reached_px)
+
+
+def colours_of_labels() -> Iterator[Colour]:
+    """A colour for each label but the first, the same whatever is found; after five they come again."""
+    return cycle(COLOURS)
 
 
 def draw_box(picture: Image, box: Box, words: str, colour: Colour, scale: float) -> None:

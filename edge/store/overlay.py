@@ -15,7 +15,7 @@ from PIL import ImageDraw
 from edge.judge.surface import smooth
 from edge.store.comparison import strip
 from edge.store.lettering import DARK, GREY, PALE, badge, font, printable, shortened
-from edge.store.marks import draw_marks
+from edge.store.marks import draw_marks, draw_names
 from edge.types import Anomaly, Box, Classification, Frame, Image, Inspection, Map, Miss
 
 LONGEST_PX = 960
@@ -57,6 +57,7 @@ def overlay(
         if isinstance(finding.prediction, Anomaly):
             draw_heat(picture, finding.prediction, scale, fail_at.get(finding.check, 1.0))
         draw_marks(picture, finding.prediction, scale)
+    draw_names(picture, inspection.findings)
     for finding in inspection.findings:
         for region in finding.decision.regions:
             draw_corners(picture, region.box, scale, MARGIN_PX)

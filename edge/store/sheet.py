@@ -33,13 +33,13 @@ ALARM: Colour = (255, 176, 0)
 class Exhibit:
     """A part on the sheet.
 
-    `truth` names its known defects: empty for a good part, None where nobody knows. `spot` is the worst region,
-    in pixels of the picture.
+    `verdict` is None for one that was not judged. `truth` names its known defects: empty for a good part, None
+    where nobody knows. `spot` is the worst region, in pixels of the picture.
     """
 
     picture: Image
     heat: Image | None
-    verdict: Verdict
+    verdict: Verdict | None
     name: str
     score: str
     truth: tuple[str, ...] | None = None
@@ -99,11 +99,16 @@ def exhibits_in(folder: Path, most: int) -> list[Exhibit]:
     shown = _last(fails, room)
     shown += _last(undecided, room - len(shown))
     shown += _last(passes, most - len(shown))
-    return [_read(*item) for item in shown]
+    return [kept_exhibit(*item) for item in shown]
 
 
-def contact_sheet(exhibits: Sequence[Exhibit], columns: int = 2, title: str = "edge-inspect") -> Image:
-    """Every part's picture, its heat map beside it, and below both what was said of it."""
+def contact_sheet(
+    exhibits: Sequence[Exhibit], columns: int = 2, title: str = "edge-inspect", words: str | None = None
+) -> Image:
+    """Every part's picture, its heat map beside it, and below both what was said of it.
+
+    `words` stand under the title; None: how many parts have which verdict.
+    """
     columns = max(1, min(columns, len(exhibits)))
     height_px = _picture_height(exhibits)
     card_width = 2 * PICTURE_PX + 2 * PAD_PX + 4
@@ -112,7 +117,7 @@ def contact_sheet(exhibits: Sequence[Exhibit], columns: int = 2, title: str = "e
     width = 2 * MARGIN_PX + columns * card_width + (columns - 1) * GAP_PX
     height = MARGIN_PX + HEADER_PX + rows * (card_height + GAP_PX) + MARGIN_PX - GAP_PX
     sheet = Pillow.new("RGB", (width, height), DARK)
-    _header(sheet, exhibits, title)
+    _header(sheet, exhibits, title, words or _counted(exhibits))
     for place, item in enumerate(exhibits):
         row, column = divmod(place, columns)
         card = _card(item, card_width, card_height, height_px)
@@ -125,7 +130,8 @@ def _last(items: list[tuple[Path, Part]], count: int) -> list[tuple[Path, Part]]
     return items[len(items) - min(len(items), count) :]
 
 
-def _read(folder: Path, part: Part) -> Exhibit:
+def kept_exhibit(folder: Path, part: Part) -> Exhibit:
+    """A part as its evidence has it, in an epoch's folder. Raises `OSError` and `ValueError`."""
     report: dict[str, Any] = json.loads((folder / part.file(REPORT)).read_bytes())
     picture = _pixels(folder / part.file(PICTURE))
     heat = _pixels(folder / part.file(MAP)) if (folder / part.file(MAP)).exists() else None
@@ -133,6 +139,8 @@ def _read(folder: Path, part: Part) -> Exhibit:
     truth = report["truth"]
     regions = [region for check in report["checks"] for region in check["regions"]]
     worst = max(regions, key=lambda region: region["peak"], default=None)
+    # The kept picture may have more pixels than the one that was judged, whose size the report has.
+    scale = picture.shape[1] / report["camera"]["size"][0]
     return Exhibit(
         picture,
         heat,
@@ -140,7 +148,7 @@ def _read(folder: Path, part: Part) -> Exhibit:
         report["part_id"] or f"frame {report['sequence']}",
         score_text(report["score"], report["label"]),
         None if truth is None else tuple(defect["label"] for defect in truth),
-        Box(*worst["box"]) if worst else None,
+        Box(*(edge * scale for edge in worst["box"])) if worst else None,
     )
 
 
@@ -157,14 +165,18 @@ def _picture_height(exhibits: Sequence[Exhibit]) -> int:
     return int(PICTURE_PX * min(1.6, slopes[len(slopes) // 2]))
 
 
-def _header(sheet: Pillow.Image, exhibits: Sequence[Exhibit], title: str) -> None:
-    draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN_PX, MARGIN_PX), printable(title), fill=PALE, font=font(36))
+def _counted(exhibits: Sequence[Exhibit]) -> str:
     counts = Counter(item.verdict for item in exhibits)
     words = " · ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    words = f"{words} · picture and anomaly map of each part" if exhibits else "no parts yet"
-    draw.text((MARGIN_PX, MARGIN_PX + 50), words, fill=GREY, font=font(20))
-    if any(item.heat is not None for item in exhibits) and sheet.width > WIDE_PX:
+    return f"{words} · picture and anomaly map of each part" if exhibits else "no parts yet"
+
+
+def _header(sheet: Pillow.Image, exhibits: Sequence[Exhibit], title: str, words: str) -> None:
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN_PX, MARGIN_PX), printable(title), fill=PALE, font=font(36))
+    draw.text((MARGIN_PX, MARGIN_PX + 50), printable(words), fill=GREY, font=font(20))
+    judged = any(item.heat is not None and item.verdict is not None for item in exhibits)
+    if judged and sheet.width > WIDE_PX:
         _legend(sheet, draw)
 
 
@@ -198,8 +210,11 @@ def _card(item: Exhibit, width: int, height: int, picture_height: int) -> Pillow
 def _words(card: Pillow.Image, item: Exhibit, middle: float) -> None:
     """Badge and part on the left; score and truth on the right."""
     draw = ImageDraw.Draw(card)
-    sign = Pillow.fromarray(badge(item.verdict, 38))
-    card.paste(sign, (PAD_PX, round(middle) - 19), _rounded(sign.size, 7))
+    left = PAD_PX
+    if item.verdict is not None:
+        sign = Pillow.fromarray(badge(item.verdict, 38))
+        card.paste(sign, (PAD_PX, round(middle) - 19), _rounded(sign.size, 7))
+        left += sign.width + 12
     right = card.width - PAD_PX
     truth = "" if item.truth is None else f"truth: {', '.join(sorted(set(item.truth))) or 'good'}"
     truth = printable(truth.replace("_", " "))
@@ -211,7 +226,6 @@ def _words(card: Pillow.Image, item: Exhibit, middle: float) -> None:
         y = middle + (place - (len(rows) - 1) / 2) * 27
         loud = item.mistake is not None and place == len(rows) - 1
         draw.text((right, y), words, fill=ALARM if loud else ink, font=font(size), anchor="rm")
-    left = PAD_PX + sign.width + 12
     part = shortened(printable(item.name), 23, right - taken - 16 - left)
     draw.text((left, middle), part, fill=PALE, font=font(23), anchor="lm")
 

@@ -1,45 +1,29 @@
 """How each kind of made-up defect is drawn on a piece of a picture."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from edge.teach.places import Floats, Ground
-from edge.types import Image, Mask
-
-LEAST_PX = 4
-"""No defect is shorter."""
-INPAINTED_PX = 48
-"""Holes are filled in on a piece of this size at most: 0.5 ms."""
-
-
-@dataclass(frozen=True, eq=False)
-class Site:
-    """Where a defect comes to be. `rows` and `columns` of the `picture` are `piece`.
-
-    `x` and `y` are the middle of the defect within the piece, `size_px` is its length. A change of `least` grey
-    levels can just be told from the noise around; one of `plain` cannot be missed.
-    """
-
-    picture: Image
-    ground: Ground
-    rows: slice
-    columns: slice
-    x: float
-    y: float
-    size_px: float
-    piece: Image
-    least: float
-    plain: float
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the piece, as OpenCV wants it."""
-        return self.piece.shape[1], self.piece.shape[0]
-
+from edge.teach.places import Floats
+from edge.teach.shapes import (
+    Site,
+    add,
+    axes,
+    bar,
+    blurred,
+    cloud,
+    colour,
+    elsewhere,
+    filled,
+    mix,
+    spot,
+    stroke,
+    surroundings,
+    taken_from,
+    tinted,
+)
+from edge.types import Image
 
 Drawn = tuple[Image, Floats]
 """The piece with the defect, h×w×3; and its shape, h×w, 1 inside, 0 outside."""
@@ -48,9 +32,9 @@ Draw = Callable[[Site, np.random.Generator], Drawn]
 
 def cut_paste(site: Site, rng: np.random.Generator) -> Drawn:
     """A rotated piece of the same picture, from nearby or elsewhere; slim ones are scars (Li et al. 2021)."""
-    shape = _bar(site, rng, slimmest=6.0)
-    pasted = _tinted(_elsewhere(site, rng, zoom=1.0), _colour(site, rng, 0.0, 0.4))
-    return _mix(site.piece, pasted, shape * np.float32(rng.uniform(0.5, 1.0))), shape
+    shape = bar(site, rng, slimmest=6.0)
+    pasted = tinted(elsewhere(site, rng, zoom=1.0), colour(site, rng, 0.0, 0.4))
+    return mix(site.piece, pasted, shape * np.float32(rng.uniform(0.5, 1.0))), shape
 
 
 def scratch(site: Site, rng: np.random.Generator) -> Drawn:
@@ -62,155 +46,105 @@ def scratch(site: Site, rng: np.random.Generator) -> Drawn:
     bend, tremble = rng.normal(0, 0.15), np.cumsum(rng.normal(0, 0.01, (13, 1)), axis=0)
     line = middle + site.size_px / 2 * (way * along + (bend * way**2 + tremble) * across)
     thick_px = max(1, round(min(site.picture.shape[:2]) * rng.uniform(1 / 600, 1 / 120)))
-    shape = _stroke(site, line, thick_px)
-    step = _colour(site, rng, 0.3, 1.5)
+    shape = stroke(site, line, thick_px)
+    step = colour(site, rng, 0.3, 1.5)
     lit = shape
     if rng.random() < 0.4:  # noqa: PLR2004 - a groove in metal has a bright and a dark side
-        shadow = _stroke(site, line + thick_px * across, thick_px)
+        shadow = stroke(site, line + thick_px * across, thick_px)
         lit, shape = shape - np.float32(0.7) * shadow, np.maximum(shape, shadow)
-    return _add(site.piece, lit, step), shape
+    return add(site.piece, lit, step), shape
 
 
 def blob(site: Site, rng: np.random.Generator) -> Drawn:
     """A ragged spot of another texture or brightness, more or less opaque (Zavrtanik et al. 2021)."""
-    shape = _spot(site, rng, ragged=0.45)
+    shape = spot(site, rng, ragged=0.45)
     if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
-        texture = _elsewhere(site, rng, zoom=float(np.exp(rng.uniform(-0.7, 0.7))))
-        texture = _tinted(texture, _colour(site, rng, 0.0, 0.5))
-        return _mix(site.piece, texture, shape * np.float32(rng.uniform(0.4, 1.0))), shape
-    grain = 1 + np.float32(0.4) * _cloud(site, rng)
-    return _add(site.piece, shape * grain, _colour(site, rng, 0.1, 1.0)), shape
+        texture = elsewhere(site, rng, zoom=float(np.exp(rng.uniform(-0.7, 0.7))))
+        texture = tinted(texture, colour(site, rng, 0.0, 0.5))
+        return mix(site.piece, texture, shape * np.float32(rng.uniform(0.4, 1.0))), shape
+    grain = 1 + np.float32(0.4) * cloud(site, rng)
+    return add(site.piece, shape * grain, colour(site, rng, 0.1, 1.0)), shape
 
 
 def missing(site: Site, rng: np.random.Generator) -> Drawn:
     """What is there gives way to what lies around it, or to the background."""
     slim = rng.random() < 0.5  # noqa: PLR2004 - a fair coin
-    shape = _bar(site, rng, slimmest=2.0) if slim else _spot(site, rng, ragged=0.15)
+    shape = bar(site, rng, slimmest=2.0) if slim else spot(site, rng, ragged=0.15)
     place = site.ground.background(rng)
     if place is None or rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
-        return _mix(site.piece, _surroundings(site, shape), shape), shape
-    return _mix(site.piece, _taken_from(site, place, 0.0, 1.0), shape), shape
+        return mix(site.piece, surroundings(site, shape), shape), shape
+    return mix(site.piece, taken_from(site, place, 0.0, 1.0), shape), shape
 
 
 def stain(site: Site, rng: np.random.Generator) -> Drawn:
     """A soft change of low contrast, all lighter or darker; or a dent, lit from one side."""
-    right, down = _axes(site, rng, slimmest=2.5)
-    ragged = 1 + np.float32(0.1) * _cloud(site, rng)
+    right, down = axes(site, rng, slimmest=2.5)
+    ragged = 1 + np.float32(0.1) * cloud(site, rng)
     shape = np.minimum(cv2.exp(-2 * (right * right + down * down)) * ragged, 1)
-    step = _colour(site, rng, 0.1, 0.8)
+    step = colour(site, rng, 0.1, 0.8)
     if rng.random() < 0.4:  # noqa: PLR2004 - dents are rarer
-        return _add(site.piece, 2 * shape * np.clip(right, -1, 1), step), shape
-    return _add(site.piece, shape, step), shape
+        return add(site.piece, 2 * shape * np.clip(right, -1, 1), step), shape
+    return add(site.piece, shape, step), shape
 
 
-def _add(piece: Image, share: Floats, step: Floats) -> Image:
-    change = cv2.merge([share * level for level in step])
-    return np.asarray(cv2.add(piece, change, dtype=cv2.CV_8U), np.uint8)
+def hole(site: Site, rng: np.random.Generator) -> Drawn:
+    """A dark cavity with steep sides: the far wall catches some light, and so does the rim."""
+    shape = spot(site, rng, ragged=0.15)
+    towards = _slope(site, rng)
+    floor = np.quantile(site.piece, 0.02, axis=(0, 1)) * rng.uniform(0.1, 0.7)
+    wall = np.float32(rng.uniform(0.1, 0.5)) * np.clip(towards, 0, 1)
+    inside = site.piece * wall[:, :, None] + floor * (1 - wall[:, :, None])
+    rim = np.clip(blurred(shape) * 2, 0, 1) - shape
+    lit = add(site.piece, rim * np.clip(towards, -0.5, 1), np.full(3, site.least, np.float32))
+    return mix(lit, inside.astype(np.uint8), shape), shape
 
 
-def _tinted(piece: Image, step: Floats) -> Image:
-    return np.asarray(cv2.add(piece, np.append(step, 0.0)), np.uint8)
+def foreign_body(site: Site, rng: np.random.Generator) -> Drawn:
+    """A fibre or a chip that lies on the part, in a colour of its own, and throws a shadow."""
+    fibre = rng.random() < 0.5  # noqa: PLR2004 - a fair coin
+    shape = _fibre(site, rng) if fibre else _chip(site, rng)
+    aside = np.column_stack([np.eye(2), rng.integers(1, 4, 2)]).astype(np.float32)
+    shadow = np.asarray(cv2.warpAffine(blurred(shape), aside, site.size), np.float32)
+    level = np.clip(site.piece[int(site.y), int(site.x)] + colour(site, rng, 0.4, 1.6), 0, 255)
+    body = level * (1 + np.float32(0.15) * _slope(site, rng)[:, :, None])
+    below = add(site.piece, shadow, np.full(3, -min(40.0, 2 * site.least), np.float32))
+    return mix(below, np.clip(body, 0, 255).astype(np.uint8), shape), shape
 
 
-def _mix(piece: Image, other: Image, share: Floats) -> Image:
-    return np.asarray(cv2.blendLinear(np.ascontiguousarray(piece), other, 1 - share, share), np.uint8)
+def smear(site: Site, rng: np.random.Generator) -> Drawn:
+    """Wiped in one direction, so that what was there runs into a streak; some leave a film."""
+    shape = blurred(bar(site, rng, slimmest=3.0))
+    long_px = int(np.clip(site.size_px * rng.uniform(0.15, 0.4), 3, 61)) | 1
+    turn = cv2.getRotationMatrix2D(((long_px - 1) / 2, (long_px - 1) / 2), rng.uniform(0, 180), 1)
+    line = np.zeros((long_px, long_px), np.float32)
+    line[long_px // 2] = 1
+    streak = cv2.warpAffine(line, turn, (long_px, long_px))
+    wiped = cv2.filter2D(site.piece, -1, streak / streak.sum(), borderType=cv2.BORDER_REFLECT_101)
+    film = colour(site, rng, 0.0, 0.3) * np.float32(rng.random() < 0.5)  # noqa: PLR2004 - a fair coin
+    return mix(site.piece, tinted(np.asarray(wiped, np.uint8), film), shape), shape
 
 
-def _colour(site: Site, rng: np.random.Generator, faintest: float, strongest: float) -> Floats:
-    """A change of colour, of `least` plus so much of what is left to `plain`: as many faint ones as strong ones.
-
-    Away from black and white, where the piece is nearly either.
-    """
-    reach = max(0.0, site.plain - site.least)
-    step = site.least + reach * (faintest + (strongest - faintest) * rng.random() ** 2)
-    level = float(site.piece[int(site.y), int(site.x)].mean())
-    sign = rng.choice([-1, 1])
-    if not 0 <= level + sign * step <= 255:  # noqa: PLR2004 - white
-        sign = 1 if level < 128 else -1  # noqa: PLR2004 - grey
-    tint = np.clip(rng.normal(1, 0.35, 3), 0.2, 1.8) if site.ground.coloured else np.ones(3)
-    return np.asarray(sign * step * tint / tint.max(), np.float32)
+def _slope(site: Site, rng: np.random.Generator) -> Floats:
+    """From -1 on one side of the defect to 1 on the other, in a random direction: how light falls on it."""
+    angle = rng.uniform(0, 2 * np.pi)
+    y, x = np.ogrid[: site.piece.shape[0], : site.piece.shape[1]]
+    along = ((x - site.x) * np.cos(angle) + (y - site.y) * np.sin(angle)) / (site.size_px / 2)
+    return np.asarray(np.clip(along, -1, 1), np.float32)
 
 
-def _axes(site: Site, rng: np.random.Generator, slimmest: float) -> tuple[Floats, Floats]:
-    """Coordinates of the piece's pixels in half sizes of a defect that is turned at random; its middle is 0, 0."""
-    angle, slim = rng.uniform(0, np.pi), float(np.exp(rng.uniform(0, np.log(slimmest))))
-    half_px = site.size_px / 2
-    y = ((np.arange(site.piece.shape[0]) - site.y) / half_px)[:, None]
-    x = ((np.arange(site.piece.shape[1]) - site.x) / half_px)[None, :]
-    cos, sin = np.cos(angle), np.sin(angle)
-    right = (x * cos).astype(np.float32) + (y * sin).astype(np.float32)
-    down = (y * cos * slim).astype(np.float32) - (x * sin * slim).astype(np.float32)
-    return right, down
+def _fibre(site: Site, rng: np.random.Generator) -> Floats:
+    """A thread that winds: its direction changes bit by bit."""
+    headings = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.35, 16))
+    way = np.cumsum(np.column_stack([np.cos(headings), np.sin(headings)]), axis=0)
+    way -= way.mean(axis=0)
+    way *= site.size_px / 2 / np.abs(way).max()
+    thick_px = max(1, round(min(site.picture.shape[:2]) * rng.uniform(1 / 300, 1 / 90)))
+    return stroke(site, np.array([site.x, site.y]) + way, thick_px)
 
 
-def _bar(site: Site, rng: np.random.Generator, slimmest: float) -> Floats:
-    """A rotated rectangle."""
-    right, down = _axes(site, rng, slimmest)
-    return _softened(np.maximum(np.abs(right), np.abs(down)) <= 1)
-
-
-def _spot(site: Site, rng: np.random.Generator, ragged: float) -> Floats:
-    right, down = _axes(site, rng, slimmest=2.0)
-    far = cv2.magnitude(right, down)
-    reach = np.minimum(1 + np.float32(ragged) * _cloud(site, rng), np.float32(1.4))
-    return _softened(far < reach)
-
-
-def _softened(shape: Mask) -> Floats:
-    return np.asarray(cv2.blur(shape.astype(np.float32), (3, 3)), np.float32)
-
-
-def _stroke(site: Site, line: npt.NDArray[np.float64], thick_px: int) -> Floats:
-    shape = np.zeros(site.piece.shape[:2], np.uint8)
-    # 4 bits behind the point, so that the line is as smooth as it was meant.
-    cv2.polylines(shape, [np.round(line * 16).astype(np.int32)], False, 255, thick_px, cv2.LINE_AA, 4)  # noqa: FBT003
-    return shape.astype(np.float32) / np.float32(255)
-
-
-def _cloud(site: Site, rng: np.random.Generator) -> Floats:
-    """Noise of three octaves, about ±1: of values, not of slopes as Perlin's; cheaper, and as ragged."""
-    total = np.zeros(site.piece.shape[:2], np.float32)
-    for octave in range(3):
-        lattice = rng.standard_normal((4 << octave, 4 << octave), np.float32)
-        total += cv2.resize(lattice / np.float32(1 << octave), site.size, interpolation=cv2.INTER_CUBIC)
-    return total
-
-
-def _elsewhere(site: Site, rng: np.random.Generator, zoom: float) -> Image:
-    """What could lie here if it were another, rotated place of the picture: one nearby, or any on the part."""
-    if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
-        angle = rng.uniform(0, 2 * np.pi)
-        far = site.size_px * rng.uniform(1, 2.5)
-        x = site.columns.start + site.x + far * np.cos(angle)
-        y = site.rows.start + site.y + far * np.sin(angle)
-    else:
-        x, y = site.ground.place(rng)
-    return _taken_from(site, (x, y), rng.uniform(0, 2 * np.pi), zoom)
-
-
-def _taken_from(site: Site, place: tuple[float, float], angle: float, zoom: float) -> Image:
-    cos, sin = np.cos(angle) / zoom, np.sin(angle) / zoom
-    x, y = place
-    to_picture = np.array(
-        [
-            [cos, -sin, x - cos * site.x + sin * site.y],
-            [sin, cos, y - sin * site.x - cos * site.y],
-        ]
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    taken = cv2.warpAffine(
-        site.picture, to_picture, site.size, flags=flags, borderMode=cv2.BORDER_REFLECT_101
-    )
-    return np.asarray(taken, np.uint8)
-
-
-def _surroundings(site: Site, shape: Floats) -> Image:
-    """The piece, filled in from around the shape (Telea 2004), on a reduced picture: no detail is left."""
-    width, height = site.size
-    scale = min(1.0, INPAINTED_PX / max(width, height))
-    small = max(2, round(width * scale)), max(2, round(height * scale))
-    reduced = cv2.resize(site.piece, small, interpolation=cv2.INTER_AREA)
-    hole = cv2.resize(shape, small, interpolation=cv2.INTER_AREA)
-    unknown = np.ceil(hole - np.float32(0.02)).astype(np.uint8)
-    filled = cv2.inpaint(reduced, unknown, 3, cv2.INPAINT_TELEA)
-    return np.asarray(cv2.resize(filled, site.size, interpolation=cv2.INTER_LINEAR), np.uint8)
+def _chip(site: Site, rng: np.random.Generator) -> Floats:
+    """A splinter with straight edges."""
+    around = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(4, 8))))
+    far = site.size_px / 2 * rng.uniform(0.45, 1, len(around))
+    corners = np.column_stack([site.x + far * np.cos(around), site.y + far * np.sin(around)])
+    return filled(site, corners)

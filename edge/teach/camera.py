@@ -13,6 +13,7 @@ from edge.config import Config, Quality
 from edge.errors import CaptureError, ConfigError
 from edge.gpio.lines import Lines
 from edge.gpio.panel import Panel
+from edge.preprocess.correction import Correction, open_correction
 from edge.preprocess.picture import read
 from edge.preprocess.selection import Look, Selection, alike, look
 from edge.sources import open_source
@@ -70,7 +71,14 @@ def capture(
     """
     lamp = config.gpio.steady_lamp
     with Panel(lamp, Lines(lamp)), open_source(config.source) as source:
-        photographer = Photographer(source, Examples(folder), config.quality, still=not moving, say=say)
+        photographer = Photographer(
+            source,
+            Examples(folder),
+            config.quality,
+            correction=open_correction(config.correction),
+            still=not moving,
+            say=say,
+        )
         return photographer.work(count, progress)
 
 
@@ -81,6 +89,7 @@ class Photographer:
         source: Where frames come from.
         examples: Where pictures are kept, each of which is on the disk before the next is taken.
         quality: Limits that the station sets itself.
+        correction: Makes of each frame what the station's models see.
         still: Whether a live view has to rest.
         say: Is told what is wrong, when that changes.
         patience_s: How long it may go on without a good picture.
@@ -92,12 +101,14 @@ class Photographer:
         examples: Examples,
         quality: Quality,
         *,
+        correction: Correction | None = None,
         still: bool = True,
         say: Callable[[str], None] = log.warning,
         patience_s: float = PATIENCE_S,
     ) -> None:
         """Raises `ConfigError` where pictures that are there cannot be read."""
         self._source, self._examples, self._say, self._patience_s = source, examples, say, patience_s
+        self._correction = correction
         self._needs_rest = still and not source.triggered
         self._selection = Selection(quality)
         self._before: Look | None = None
@@ -135,6 +146,8 @@ class Photographer:
         return self._captured(count)
 
     def _consider(self, frame: Frame) -> bool:
+        if self._correction is not None:
+            frame = self._correction.correct(frame)
         seen = look(frame.image)
         if self._needs_rest and not self._rests(seen, frame.captured_ns):
             self._tell(MOVING)

@@ -8,26 +8,41 @@ et al. 2021, "DRAEM: a discriminatively trained reconstruction embedding for sur
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 
 from edge.config import Rectangle
 from edge.teach import blemishes
-from edge.teach.blemishes import LEAST_PX, Draw, Site
+from edge.teach.blemishes import Draw
 from edge.teach.places import Floats, Ground, survey
+from edge.teach.shapes import Site
 from edge.types import Image, Mask
 
-Kind = Literal["cut_paste", "scratch", "blob", "missing", "stain"]
+Kind = Literal["cut_paste", "scratch", "blob", "missing", "stain", "hole", "foreign_body", "smear"]
 
-KINDS: tuple[Kind, ...] = ("cut_paste", "scratch", "blob", "missing", "stain")
+KINDS: tuple[Kind, ...] = (
+    "cut_paste",
+    "scratch",
+    "blob",
+    "missing",
+    "stain",
+    "hole",
+    "foreign_body",
+    "smear",
+)
+TRIED: tuple[Kind, ...] = KINDS[:5]
+"""Those that candidates are told apart with: what teaching finds is as it was measured with them."""
 DRAW: dict[Kind, Draw] = {
     "cut_paste": blemishes.cut_paste,
     "scratch": blemishes.scratch,
     "blob": blemishes.blob,
     "missing": blemishes.missing,
     "stain": blemishes.stain,
+    "hole": blemishes.hole,
+    "foreign_body": blemishes.foreign_body,
+    "smear": blemishes.smear,
 }
 LENGTHS: dict[Kind, tuple[float, float]] = {
     "cut_paste": (0.04, 0.4),
@@ -35,12 +50,19 @@ LENGTHS: dict[Kind, tuple[float, float]] = {
     "blob": (0.04, 0.4),
     "missing": (0.06, 0.4),
     "stain": (0.10, 0.5),
+    "hole": (0.03, 0.25),
+    "foreign_body": (0.05, 0.4),
+    "smear": (0.12, 0.5),
 }
 """The shortest and the longest, as a share of the shorter side of what is looked at.
 
 Real ones are no specks: the median is 0.07 for blowholes of magnetic tiles, 0.29 for cracks, 0.86 where they fray;
 0.27 to 0.65 on bottles, 0.39 on biscuits.
 """
+LEAST_PX = 4
+"""No defect is shorter."""
+DETAILED: tuple[Kind, ...] = ("missing", "smear")
+"""Kinds that cannot be seen where there is nothing to be seen."""
 NOISE_PX = 64
 """Noise is measured on a square of this size."""
 TRIES = 4
@@ -49,38 +71,60 @@ GAINS = (1.0, 1.7, 3.0)
 """So many times the change, where it is too faint for the grain of the surface."""
 
 
+class Severity(NamedTuple):
+    """From the least to the most of what is made up: 0 is short and faint, 1 long and plain."""
+
+    least: float = 0.0
+    most: float = 1.0
+
+
+SEVERITIES = {
+    "any": Severity(),
+    "mild": Severity(0.0, 1 / 3),
+    "medium": Severity(1 / 3, 2 / 3),
+    "severe": Severity(2 / 3, 1.0),
+}
+ANY = SEVERITIES["any"]
+
+
 @dataclass(frozen=True, eq=False)
 class Damaged:
     """A copy of a picture with one defect, h×w×3; `mask`, h×w, is where it can be seen. At least one pixel is."""
 
     picture: Image
     mask: Mask
-    kind: Kind
+    kind: str
 
 
 def damage(
-    picture: Image, rng: np.random.Generator, roi: Rectangle | None = None, kind: Kind | None = None
+    picture: Image,
+    rng: np.random.Generator,
+    roi: Rectangle | None = None,
+    kind: Kind | None = None,
+    severity: Severity = ANY,
 ) -> Damaged:
-    """Make a copy with one defect inside the `roi`, of this kind or any, mostly on the part.
+    """Make a copy with one defect inside the `roi`, of this kind or any of `TRIED`, mostly on the part.
 
     Where it shows, a change stands out of the noise around it: by 3 times its standard deviation on average, by
     5 grey levels at least. The same state of `rng` gives the same defect. Any thread; 12 ms on
     average for 1280×960, 40 for the largest.
     """
-    chosen = kind or KINDS[int(rng.integers(len(KINDS)))]
+    chosen = kind or TRIED[int(rng.integers(len(TRIED)))]
     damaged, mask = picture.copy(), np.zeros(picture.shape[:2], np.bool_)
     inside = np.s_[:, :] if roi is None else np.s_[roi.y_min : roi.y_max, roi.x_min : roi.x_max]
-    site, pixels, seen = _draw(picture[inside], chosen, rng)
+    site, pixels, seen = _draw(picture[inside], chosen, rng, severity)
     damaged[inside][site.rows, site.columns] = pixels
     mask[inside][site.rows, site.columns] = seen
     return Damaged(damaged, mask, chosen)
 
 
-def _draw(picture: Image, kind: Kind, rng: np.random.Generator) -> tuple[Site, Image, Mask]:
+def _draw(
+    picture: Image, kind: Kind, rng: np.random.Generator, severity: Severity
+) -> tuple[Site, Image, Mask]:
     """The first defect of some that can be seen, made plainer if need be; an even spot where none can."""
     ground = survey(picture)
     for _ in range(TRIES):
-        site = _site(picture, ground, kind, rng)
+        site = _site(picture, ground, kind, rng, severity)
         drawn, shape = DRAW[kind](site, rng)
         for gain in GAINS:
             pixels = np.asarray(cv2.addWeighted(drawn, gain, site.piece, 1 - gain, 0), np.uint8)
@@ -90,11 +134,11 @@ def _draw(picture: Image, kind: Kind, rng: np.random.Generator) -> tuple[Site, I
     return site, *_disc(site)
 
 
-def _site(picture: Image, ground: Ground, kind: Kind, rng: np.random.Generator) -> Site:
+def _site(picture: Image, ground: Ground, kind: Kind, rng: np.random.Generator, severity: Severity) -> Site:
     height, width = picture.shape[:2]
-    shortest, longest = np.log(LENGTHS[kind])
+    shortest, longest = np.interp(severity, (0, 1), np.log(LENGTHS[kind]))
     size_px = max(LEAST_PX, float(min(height, width) * np.exp(rng.uniform(shortest, longest))))
-    x, y = ground.place(rng, detailed=kind == "missing")
+    x, y = ground.place(rng, detailed=kind in DETAILED)
     x, y = min(x, width - 1), min(y, height - 1)
     reach = round(0.8 * size_px) + 3
     rows = slice(max(0, y - reach), min(height, y + reach))
@@ -102,6 +146,7 @@ def _site(picture: Image, ground: Ground, kind: Kind, rng: np.random.Generator) 
     piece = picture[rows, columns]
     least = min(40.0, max(5.0, 3.0 * _noise(piece)))
     plain = min(100.0, max(25.0, 1.5 * ground.contrast))
+    plain = least + (severity.least + severity.most) * max(0.0, plain - least)  # as it is for `ANY`
     return Site(
         picture, ground, rows, columns, x - columns.start, y - rows.start, size_px, piece, least, plain
     )

@@ -34,7 +34,7 @@ def folds(hashes: Hashes, classes: Numbers) -> Sequence[Numbers]:
     place = np.empty(len(classes), np.intp)
     for label in np.unique(classes):
         pictures = np.flatnonzero(classes == label)
-        groups = _alike(hashes[pictures])
+        groups = alike(hashes[pictures])
         if groups.max() == 0:
             groups = np.arange(len(pictures))
         sizes = np.zeros(count, np.intp)
@@ -45,7 +45,7 @@ def folds(hashes: Hashes, classes: Numbers) -> Sequence[Numbers]:
     return [found for fold in range(count) if len(found := np.flatnonzero(place == fold))]
 
 
-def _alike(hashes: Hashes) -> Numbers:
+def alike(hashes: Hashes) -> Numbers:
     """A number for each picture, the same for those that a chain of like pictures connects."""
     bits = np.unpackbits(hashes, axis=1).astype(np.int16)
     near = (bits[:, None] != bits).sum(axis=2) <= MOST_BITS

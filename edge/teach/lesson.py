@@ -1,13 +1,15 @@
 """Teaching: from pictures of good parts to a bundle that tells what is unlike them."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from edge.config import Rectangle
+from edge.config.enhance import Enhance
 from edge.errors import ConfigError
 from edge.model import shipped
-from edge.model.bundle import load
+from edge.model.bundle import Bundle, load
 from edge.model.versions import Shelf
 from edge.preprocess.picture import size
 from edge.preprocess.tensor import InputSpec
@@ -21,7 +23,7 @@ from edge.teach.parallel import processors
 from edge.teach.setting import CONTRASTS, input_spec
 from edge.teach.wishes import Wishes
 
-__all__ = ["Taught", "Wishes", "extend", "teach"]
+__all__ = ["Taught", "Wishes", "extend", "teach", "teach_again"]
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -52,8 +54,10 @@ def teach(
     wishes.check()
     paths = without(good, drop)
     with Shelf(shelf) as held:
-        width, height = _frame_size(paths, wishes.roi)
-        specs = [input_spec(width, height, contrast, wishes.roi, wishes.tiles) for contrast in CONTRASTS]
+        size_px = _frame_size(paths, wishes.roi)
+        specs = [
+            input_spec(size_px, contrast, wishes.roi, wishes.tiles, wishes.enhance) for contrast in CONTRASTS
+        ]
         eyes = [Eye.of(path, spec, processors()) for path in _backbones(wishes) for spec in specs]
         gathered = Gatherer(eyes, wishes.roi, wishes.seed).gather(paths, bad, wishes.tiles, progress)
         choice = choose(gathered, eyes, wishes, progress)
@@ -96,6 +100,31 @@ def extend(
         gathered.golden = before.golden
         choice = Choice(eye, strides_px, head.method)
         return conclude(bundle.manifest.name, held, gathered, choice, wishes, start, progress)
+
+
+def teach_again(
+    bundle: Bundle,
+    good: Sequence[Path],
+    shelf: Path,
+    enhance: tuple[Enhance, ...],
+    *,
+    progress: Progress = _silent,
+) -> Taught:
+    """Teach a product anew in the setting of one of its bundles, but with these steps before the model.
+
+    For comparing steps: nothing else is chosen. Raises like `teach`.
+    """
+    start, manifest = monotonic(), bundle.manifest
+    head = manifest.anomaly
+    if head is None:
+        raise ConfigError(f"{bundle.folder}: was not taught from good parts; its task is {manifest.task}")
+    spec = replace(InputSpec(**dict(manifest.seen)), enhance=enhance)
+    wishes = Wishes(roi=spec.roi, tiles=spec.tiles_x, method=head.method, enhance=enhance, force=True)
+    eye = Eye.of(shipped.backbone(manifest.network), spec, processors())
+    with Shelf(shelf) as held:
+        gathered = Gatherer([eye], spec.roi, wishes.seed).gather(good, (), wishes.tiles, progress)
+        choice = Choice(eye, tuple(head.strides_px), head.method)
+        return conclude(manifest.name, held, gathered, choice, wishes, start, progress)
 
 
 def _backbones(wishes: Wishes) -> list[Path]:

@@ -5,6 +5,7 @@ from math import sqrt
 from typing import Literal
 
 from edge.config import Rectangle
+from edge.config.enhance import Enhance
 from edge.preprocess.tensor import InputSpec
 
 Contrast = Literal["none", "stretch"]
@@ -29,14 +30,28 @@ class Setting:
     strides_px: tuple[int, ...]
 
 
-def input_spec(width: int, height: int, contrast: Contrast, roi: Rectangle | None, tiles: int) -> InputSpec:
-    """What the backbone sees of frames of `width` × `height` pixels, or of the `roi` in them."""
+def input_spec(
+    size: tuple[int, int],
+    contrast: Contrast,
+    roi: Rectangle | None,
+    tiles: int,
+    enhance: tuple[Enhance, ...] = (),
+) -> InputSpec:
+    """What the backbone sees of frames of that width and height in pixels, or of the `roi` in them."""
+    width, height = size
     if roi is not None:
         width, height = roi.x_max - roi.x_min, roi.y_max - roi.y_min
     side_x, side_y = tensor_size(width / height)
     overlap = OVERLAP if tiles > 1 else 0.0
     return InputSpec(
-        side_x, side_y, contrast=contrast, tiles_x=tiles, tiles_y=tiles, overlap=overlap, roi=roi
+        side_x,
+        side_y,
+        contrast=contrast,
+        tiles_x=tiles,
+        tiles_y=tiles,
+        overlap=overlap,
+        roi=roi,
+        enhance=enhance,
     )
 
 

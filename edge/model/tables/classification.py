@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from edge.model.tables import FileName, Label
+from edge.model.tables.outputs import Activation
 from edge.table import Table
 
 
@@ -23,4 +24,8 @@ class ClassificationHead(Table):
         min_length=1,
         max_length=2,
         description="With a head: which features; input pixels between two cells.",
+    )
+    activation: Activation = Field(
+        default="none",
+        description="Without a head: what turns the model's scores into probabilities; none: they are.",
     )

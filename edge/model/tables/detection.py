@@ -1,10 +1,9 @@
 """The manifest's table of an object detector."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from edge.model.tables import Label
+from edge.model.tables.outputs import BoxLayout
 from edge.table import Fraction, Table
 
 
@@ -14,9 +13,10 @@ class DetectionHead(Table):
     labels: list[Label] = Field(
         min_length=1, max_length=10_000, description="In the order of the model's class scores."
     )
-    layout: Literal["anchor_free"] = Field(
-        default="anchor_free",
-        description="'anchor_free': for each stride a grid of class scores and one of distances to the edges.",
+    outputs: BoxLayout | None = Field(
+        default=None,
+        description="How an imported model gives boxes; none: for each stride a grid of class scores, and one of"
+        " distances to the edges.",
     )
     min_score: Fraction = Field(default=0.05, description="Candidates under it are left out.")
     max_iou: Fraction = Field(

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from edge.model.tables import Label
+from edge.model.tables.outputs import MaskLayout
 from edge.table import Table
 
 
@@ -13,4 +14,8 @@ class SegmentationHead(Table):
         min_length=2,
         max_length=256,
         description="In the order of the model's channels; the first is the background: what is good.",
+    )
+    outputs: MaskLayout | None = Field(
+        default=None,
+        description="How an imported model gives them; none: a raw score for each cell and label.",
     )

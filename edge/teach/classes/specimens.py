@@ -42,14 +42,7 @@ class Specimen:
 def check_labels(folders: Mapping[str, Sequence[Path]], known: Sequence[str] = ()) -> None:
     """Are these classes that can be taught, beside those that are `known`? Raises `ConfigError`."""
     for label in folders:
-        if label.lower() == UNKNOWN:
-            raise ConfigError(
-                f"{label}: cannot be the name of a class: it stands for what is like no class; rename the folder"
-            )
-        if not LABEL.fullmatch(label) or label.strip() != label:
-            raise ConfigError(
-                f"{label!r}: cannot be the name of a class; use 1 to 128 printable characters, no spaces around"
-            )
+        check_label(label)
     labels = {*known, *folders}
     if len(labels) < 2:  # noqa: PLR2004 - what else would there be to tell apart?
         raise ConfigError(
@@ -58,6 +51,18 @@ def check_labels(folders: Mapping[str, Sequence[Path]], known: Sequence[str] = (
         )
     if len(labels) > MOST_CLASSES:
         raise ConfigError(f"{len(labels)} classes are too many; {MOST_CLASSES} can be taught")
+
+
+def check_label(label: str) -> None:
+    """Can a class be called that? Raises `ConfigError`."""
+    if label.lower() == UNKNOWN:
+        raise ConfigError(
+            f"{label}: cannot be the name of a class: it stands for what is like no class; rename it"
+        )
+    if not LABEL.fullmatch(label) or label.strip() != label:
+        raise ConfigError(
+            f"{label!r}: cannot be the name of a class; use 1 to 128 printable characters, no spaces around"
+        )
 
 
 class Specimens:

@@ -88,12 +88,12 @@ def _pair(shown: Shown, side_px: int, quality: int) -> tuple[bytes, bytes]:
     )
     if shown.defect is not None:
         for image in (picture, hot):
-            _outline(image, shown.defect)
+            outline(image, shown.defect)
     return encode_jpeg(picture, quality), encode_jpeg(hot, quality)
 
 
-def _outline(picture: Image, defect: Mask) -> None:
-    """A line around the defect, on dark so that it shows on every ground."""
+def outline(picture: Image, defect: Mask) -> None:
+    """Draw a line around the defect, on dark so that it shows on every ground. The mask may have more pixels."""
     height, width = picture.shape[:2]
     # By area and rounded up: a scratch of one pixel must not vanish in the smaller picture.
     shares = cv2.resize(defect.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
