@@ -34,7 +34,7 @@ DRAWN = 96
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A shape in the plane, and the points of its edge that lie on it, in the frame; `pixel` is the size of one."""
+    """A shape in the plane, and the points of its edge that lie on it, in the frame; `pixel`: one's size."""
 
     shape: Line | Circle
     edge: Edge

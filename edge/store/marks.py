@@ -1,6 +1,6 @@
 """What a check found, drawn into the picture of a part: boxes with their labels, areas, measured lines, codes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from typing import assert_never
 
@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from edge.store.dimensions import draw_dimensions
-from edge.store.legend import draw_legend
 from edge.store.lettering import INK, Colour, draw_sign, sign_size
 from edge.types import (
     Anomaly,
+    Area,
     Box,
     Classification,
     Detections,
@@ -53,19 +53,14 @@ def draw_marks(picture: Image, prediction: Prediction | None, scale: float) -> N
             assert_never(prediction)
 
 
-def draw_names(picture: Image, findings: Sequence[Finding]) -> None:
-    """Draw into the picture which colour is which label, of every segmentation, and how large its area is."""
-    reached_px = 0
-    for finding in findings:
-        if isinstance(finding.prediction, Segmentation):
-            named = zip(finding.decision.areas, colours_of_labels(), strict=False)
-            shown = [(area, colour) for area, colour in named if area.area_px > 0]
-            reached_px = draw_legend(picture, shown, reached_px)
-
-
-def colours_of_labels() -> Iterator[Colour]:
-    """A colour for each label but the first, the same whatever is found; after five they come again."""
-    return cycle(COLOURS)
+def areas_in_colour(findings: Sequence[Finding]) -> list[tuple[Area, Colour]]:
+    """The areas of every segmentation with the colour that each has in the picture: after five they come again."""
+    return [
+        pair
+        for finding in findings
+        if isinstance(finding.prediction, Segmentation)
+        for pair in zip(finding.decision.areas, cycle(COLOURS), strict=False)
+    ]
 
 
 def draw_box(picture: Image, box: Box, words: str, colour: Colour, scale: float) -> None:
