@@ -7,7 +7,8 @@ Each function that loops is the body of one thread; `edge.daemon` starts them an
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 from time import monotonic_ns
@@ -15,6 +16,7 @@ from typing import TypeVar
 
 from edge.config import Check as CheckConfig
 from edge.errors import CaptureError, DeliveryError, DeviceError, InferenceError, NotTaughtError
+from edge.judge.identity import identify
 from edge.judge.rules import judge
 from edge.judge.vote import Joining, worst
 from edge.mailbox import Closed, Mailbox
@@ -22,6 +24,7 @@ from edge.message import Report
 from edge.ports import EvidenceStore, Lane, Model
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate
+from edge.preprocess.tensor import InputSpec
 from edge.preprocess.view import View, view
 from edge.service import Crew, Trouble
 from edge.types import (
@@ -143,6 +146,8 @@ def prepare_frame(
     stopwatch.lap("quality")
     if unfit:
         return Ready(frame, checks, unfit, stage_ms=stopwatch.laps_ms)
+    if _restored(pyramid, checks):
+        stopwatch.lap("restore")
     views = tuple(_view(pyramid, check) for check in checks)
     stopwatch.lap("preprocess")
     return Ready(frame, checks, (), views, stopwatch.laps_ms)
@@ -181,7 +186,9 @@ def judge_frame(ready: Ready) -> Inspection:
         for stage, ms in finding.stage_ms.items():
             stage_ms[stage] = stage_ms.get(stage, 0.0) + ms
     stage_ms["verdict"] = (monotonic_ns() - frame.captured_ns) / 1e6
-    return Inspection(frame, findings, worst([finding.decision for finding in findings]), stage_ms)
+    decisions = [finding.decision for finding in findings]
+    part_id, doubts = identify(decisions, frame.part_id)
+    return Inspection(replace(frame, part_id=part_id), findings, worst([*decisions, *doubts]), stage_ms)
 
 
 def judge_view(seen: View | InferenceError, check: Check, part_id: str | None) -> Finding:
@@ -277,6 +284,16 @@ def unseen(frame: Frame | Miss) -> Frame | Miss:
     return Miss(
         frame.sequence, frame.captured_ns, frame.captured_at, frame.camera, reason, frame.part_id, frame.truth
     )
+
+
+def _restored(pyramid: Pyramid, checks: Sequence[Check]) -> bool:
+    """Restore the frame for those checks that were taught so; says whether there were any."""
+    restorers = {spec.restore for check in checks if isinstance(spec := check.model.spec, InputSpec)} - {None}
+    for restorer in restorers:
+        assert restorer is not None  # noqa: S101 - taken out above
+        with suppress(InferenceError):  # its check will meet it again, and say so
+            pyramid.restored(restorer)
+    return bool(restorers)
 
 
 def _view(pyramid: Pyramid, check: Check) -> View | InferenceError:

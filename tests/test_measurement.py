@@ -17,18 +17,18 @@ from rendered_parts import Look, Shape, bar, cut, disc, render
 
 from edge.cli.main import app
 from edge.config import Check as CheckConfig
-from edge.config import Quality, Rectangle, Rules
+from edge.config import Config, Quality, Rectangle, Rules
 from edge.config.measurement import MeasurementRules, Tolerance
 from edge.errors import BundleError, ConfigError
-from edge.gauge.calibration import Calibration, Found, Length, PlaneTable, rows_of
+from edge.gauge.calibration import Calibration, Found, Length, Lens, PlaneTable, rows_of
 from edge.judge.measurement import judge_measurement, told
 from edge.message import describe
 from edge.model.bundle import load
-from edge.model.checks import open_check
+from edge.model.checks import open_check, open_checks
 from edge.pipeline import Check, judge_frame, prepare_frame
 from edge.preprocess.quality import QualityGate
 from edge.store.overlay import overlay
-from edge.table import write_table
+from edge.table import read_table, write_table
 from edge.types import Frame, Image, Inspection, Measurement, Measurements, Verdict
 
 TOOLS = """
@@ -310,3 +310,36 @@ def test_a_bad_part_is_no_golden_picture(files: Path, tmp_path: Path) -> None:
     code, _ = edge("measure", *words)
     assert code == 78
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_lens_that_the_frame_is_rid_of_is_not_corrected_again(files: Path, tmp_path: Path) -> None:
+    lens = Lens(
+        matrix=rows_of([[200, 0, 80], [0, 200, 80], [0, 0, 1]]),
+        distortion=[-0.1, 0, 0, 0, 0],
+        size=(160, 160),
+        rms_px=0.1,
+    )
+    for name, known in (("bent", lens), ("straight", None)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "tools.toml").write_text(TOOLS)
+        bent = read_table(Calibration, scale(), Path("scale.toml")).model_copy(update={"lens": known})
+        (folder / "scale.toml").write_text(write_table(bent))
+        code, said = edge(
+            "measure", str(folder / "tools.toml"), str(files / "part.png"), "--out", str(folder / "bundle")
+        )
+        assert code == 0, said
+    station = {
+        "source": {"type": "folder", "path": tmp_path},
+        "correction": {"lens": tmp_path / "bent" / "scale.toml"},
+    }
+    check = {"name": "size", "rules": Rules(measurement=MeasurementRules(tolerances=list(LIMITS)))}
+    twice, once = (
+        Config.model_validate(
+            station | {"recipe": {"checks": [check | {"bundle": tmp_path / name / "bundle"}]}}
+        )
+        for name in ("bent", "straight")
+    )
+    with pytest.raises(ConfigError, match=r"correction\.lens: check size corrects the lens itself"):
+        open_checks(twice, None)
+    assert len(open_checks(once, None)) == 1

@@ -4,15 +4,16 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edge.config.enhance import Enhance
     from edge.pipeline import Check
-    from edge.types import Frame, Inspection, Miss
+    from edge.types import Defect, Frame, Inspection, Miss
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -86,9 +87,45 @@ def evaluate(
     these, and what the quality gate catches of them. With --ablate: what each step of enhancement does to the
     AUROC, and its time.
     """
-    from edge.cli import ablation, robustness
-    from edge.cli.box_evaluation import lines as box_lines
-    from edge.cli.class_evaluation import lines
+    trial = chosen_trial(masks=masks, robust=robust, plot=plot, ablate=ablate, enhance=enhance, taught=taught)
+    if finds_things(bundle) or boxes is not None:
+        figures, told = told_of_things(bundle, boxes, (good, bad, masks, classes), trial)
+    elif knows_classes(bundle):
+        figures, told = told_of_classes(bundle, classes, (good, bad, masks), trial)
+    elif classes is not None or good is None or bad is None:
+        raise ConfigError(
+            f"{bundle}: tells good parts from bad ones; evaluate it with --good DIR and --bad DIR, and"
+            " without --classes"
+        )
+    else:
+        figures, told = told_of_parts(bundle, good, bad, masks, trial)
+    typer.echo(json.dumps(figures) if as_json else "\n".join(told))
+
+
+class Trial(NamedTuple):
+    """What is tried beside the plain figures: disturbed pictures, with a plot, or steps, taught anew or not."""
+
+    robust: bool
+    plot: Path | None
+    ablate: bool
+    steps: "tuple[Enhance, ...]"
+    taught: Path | None
+
+
+Told = tuple[dict[str, Any], list[str]]
+"""Figures, JSON-able, and lines for a person."""
+
+
+def chosen_trial(
+    *,
+    masks: Path | None,
+    robust: bool,
+    plot: Path | None,
+    ablate: bool,
+    enhance: list[str] | None,
+    taught: Path | None,
+) -> Trial:
+    """What the options ask for. Raises `ConfigError` where they do not go together."""
     from edge.cli.steps import steps_named
 
     goes_with("--plot", plot, robust=robust)
@@ -96,37 +133,50 @@ def evaluate(
     goes_with("--enhance", enhance, ablate=ablate)
     if (masks is not None and (robust or ablate)) or (robust and ablate):
         raise ConfigError("--robust, --ablate and --masks do not go together; give one of them")
-    if finds_things(bundle) or boxes is not None:
-        others = (good, bad, masks, classes, robust or None, ablate or None)
-        figures = box_figures(bundle, boxes, others)
-        told = list(box_lines(figures))
-    elif knows_classes(bundle) and not ablate:
-        if good is not None or bad is not None or masks is not None or classes is None:
-            raise ConfigError(
-                f"{bundle}: tells classes apart; evaluate it with --classes DIR, a folder of pictures for each"
-                " class, and without --good, --bad and --masks"
-            )
-        if robust:
-            figures, told = robustness.of_classes(bundle, classes, plot)
-        else:
-            figures = class_figures(bundle, classes)
-            told = lines(figures)
-    else:
-        if classes is not None or good is None or bad is None:
-            raise ConfigError(
-                f"{bundle}: tells good parts from bad ones; evaluate it with --good DIR and --bad DIR, and"
-                " without --classes"
-            )
-        if ablate:
-            figures, told = ablation.ablate(
-                bundle, good, bad, taught, steps_named(enhance or (), "--enhance")
-            )
-        elif robust:
-            figures, told = robustness.of_parts(bundle, good, bad, plot)
-        else:
-            figures = anomaly_figures(bundle, good, bad, masks)
-            told = [f"{key:>16}  {figure}" for key, figure in one_by_one(figures)]
-    typer.echo(json.dumps(figures) if as_json else "\n".join(told))
+    return Trial(robust, plot, ablate, steps_named(enhance or (), "--enhance"), taught)
+
+
+def told_of_things(bundle: Path, boxes: Path | None, others: Iterable[Path | None], trial: Trial) -> Told:
+    """Of a bundle that finds things. Raises `EdgeError`."""
+    from edge.cli import robustness
+    from edge.cli.box_evaluation import lines
+
+    if trial.ablate:
+        raise ConfigError(f"{bundle}: finds things; --ablate compares steps by anomaly scores")
+    if trial.robust:
+        return robustness.of_things(bundle, *things_in(bundle, boxes, others), trial.plot)
+    figures = box_figures(bundle, boxes, others)
+    return figures, list(lines(figures))
+
+
+def told_of_classes(bundle: Path, classes: Path | None, others: Iterable[Path | None], trial: Trial) -> Told:
+    """Of a bundle that tells classes apart. Raises `EdgeError`."""
+    from edge.cli import robustness
+    from edge.cli.class_evaluation import lines
+
+    if classes is None or any(other is not None for other in others):
+        raise ConfigError(
+            f"{bundle}: tells classes apart; evaluate it with --classes DIR, a folder of pictures for each"
+            " class, and without --good, --bad and --masks"
+        )
+    if trial.ablate:
+        raise ConfigError(f"{bundle}: tells classes apart; --ablate compares steps by anomaly scores")
+    if trial.robust:
+        return robustness.of_classes(bundle, classes, trial.plot)
+    figures = class_figures(bundle, classes)
+    return figures, lines(figures)
+
+
+def told_of_parts(bundle: Path, good: Path, bad: Path, masks: Path | None, trial: Trial) -> Told:
+    """Of a bundle that tells good parts from bad ones. Raises `EdgeError`."""
+    from edge.cli import ablation, robustness
+
+    if trial.ablate:
+        return ablation.ablate(bundle, good, bad, trial.taught, trial.steps)
+    if trial.robust:
+        return robustness.of_parts(bundle, good, bad, trial.plot)
+    figures = anomaly_figures(bundle, good, bad, masks)
+    return figures, [f"{key:>16}  {figure}" for key, figure in one_by_one(figures)]
 
 
 def goes_with(option: str, value: object, **needed: bool) -> None:
@@ -171,9 +221,25 @@ def class_figures(bundle: Path, classes: Path) -> dict[str, Any]:
     return evaluation.figures()
 
 
-def box_figures(bundle: Path, boxes: Path | None, others: Iterable[object] = ()) -> dict[str, Any]:
+def box_figures(bundle: Path, boxes: Path | None, others: Iterable[Path | None] = ()) -> dict[str, Any]:
     """What a bundle that finds things is worth. Raises `EdgeError`."""
-    from edge.cli.box_evaluation import BoxEvaluation, marked, names
+    from edge.cli.box_evaluation import BoxEvaluation
+
+    labels, things = things_in(bundle, boxes, others)
+    evaluation = BoxEvaluation(labels)
+    for path, part in inspections(open_bundle(bundle), list(things)):
+        evaluation.add(path, part, things[path])
+    return evaluation.figures()
+
+
+def things_in(
+    bundle: Path, boxes: Path | None, others: Iterable[Path | None]
+) -> "tuple[list[str], dict[Path, list[Defect]]]":
+    """A bundle's labels, and what is marked in each picture of a folder. Raises `ConfigError`.
+
+    Also where `others`, folders of other kinds, are given.
+    """
+    from edge.cli.box_evaluation import marked, names
     from edge.model.bundle import load
 
     table = load(bundle).manifest.detection
@@ -182,15 +248,10 @@ def box_figures(bundle: Path, boxes: Path | None, others: Iterable[object] = ())
     if boxes is None or any(other is not None for other in others):
         raise ConfigError(
             f"{bundle}: finds things; evaluate it with --boxes DIR, pictures and beside each NAME.txt with what is"
-            " in it, and with no other option but --json"
+            " in it, and without --good, --bad, --masks and --classes"
         )
-    paths = pictures_in(boxes)
     numbered = names(boxes, table.labels)
-    things = [marked(path, numbered) for path in paths]
-    evaluation = BoxEvaluation(table.labels)
-    for (path, part), there in zip(inspections(open_bundle(bundle), paths), things, strict=True):
-        evaluation.add(path, part, there)
-    return evaluation.figures()
+    return table.labels, {path: marked(path, numbered) for path in pictures_in(boxes)}
 
 
 def finds_things(shelf: Path) -> bool:
@@ -281,7 +342,7 @@ def _frame(number: int, path: Path) -> "Frame | Miss":
 
 def summary(path: Path, part: "Inspection") -> dict[str, Any]:
     """One line of `edge score`."""
-    stages = ("quality", "preprocess", "inference", "judge")
+    stages = ("quality", "restore", "preprocess", "inference", "judge")
     return {
         "path": str(path),
         "score": None if part.decision.score is None else round(part.decision.score, 4),

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+from edge.cli.box_evaluation import BoxEvaluation
 from edge.cli.bundles import classes_in, labels_of, open_bundle, pictures_in
 from edge.cli.class_evaluation import ClassEvaluation
 from edge.cli.evaluation import Evaluation
@@ -17,18 +18,28 @@ from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.teach.disturbances import DISTURBANCES, Disturbance
-from edge.types import Box, Frame, Image, Inspection, Verdict
+from edge.types import Box, Defect, Detection, Detections, Frame, Image, Inspection, Verdict
 
 BAD, GOOD = "bad", "good"
+OVERLAP = 0.5
+"""Intersection over union from which on a thing is found."""
 CAUGHT = "caught by the quality gate"
 DIGITS = 4
 
 
 class Labelled(NamedTuple):
-    """A picture, and what it shows: `good`, `bad`, or a class."""
+    """A picture, and what it shows: `good`, `bad`, or a class; or the things in it, each with its box."""
 
     path: Path
     label: str
+    things: tuple[Defect, ...] = ()
+
+    def moved(self, place: Callable[[Box], Box | None]) -> Self:
+        """The same with its things where they are after a move; those out of view are gone."""
+        places = ((thing, place(thing.box)) for thing in self.things)
+        return self._replace(
+            things=tuple(replace(thing, box=box) for thing, box in places if box is not None)
+        )
 
 
 class Named(NamedTuple):
@@ -111,9 +122,9 @@ class GoodOrBad:
     def __init__(self) -> None:
         self._counted = Evaluation()
 
-    def add(self, picture: Labelled, part: Inspection) -> None:
-        """Count one."""
-        self._counted.add(picture.path, part, is_bad=picture.label == BAD, masks=None)
+    def add(self, picture: Labelled, part: Inspection, unfit: tuple[str, ...]) -> None:
+        """Count one, judged as if it were fit."""
+        self._counted.add(picture.path, _gated(part, unfit), is_bad=picture.label == BAD, masks=None)
 
     def level(self, strength: float, unfit: float) -> Level:
         """What it came to."""
@@ -136,10 +147,10 @@ class Classes:
         self._answers: list[str | None] = []
         self._missed = 0
 
-    def add(self, picture: Labelled, part: Inspection) -> None:
-        """Count one."""
+    def add(self, picture: Labelled, part: Inspection, unfit: tuple[str, ...]) -> None:
+        """Count one, judged as if it were fit."""
         self._counted.add(picture.label, picture.path, part)
-        answer = None if undecided(part) else part.decision.label
+        answer = None if _is_undecided(_gated(part, unfit)) else part.decision.label
         self._answers.append(answer)
         self._missed += answer not in {None, picture.label}
 
@@ -152,8 +163,8 @@ class Classes:
 
 def of_parts(bundle: Path, good: Path, bad: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
     """Of a bundle that tells good parts from bad ones: the figures, and lines. Raises `EdgeError`."""
-    folders = {GOOD: pictures_in(good), BAD: pictures_in(bad)}
-    return _told(open_bundle(bundle), folders, GoodOrBad, plot)
+    pictures = _labelled({GOOD: pictures_in(good), BAD: pictures_in(bad)})
+    return _told(open_bundle(bundle), pictures, GoodOrBad, plot)
 
 
 def of_classes(bundle: Path, classes: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
@@ -163,16 +174,27 @@ def of_classes(bundle: Path, classes: Path, plot: Path | None) -> tuple[dict[str
     # Any class may pass: what is left undecided is what no class was found for.
     rules = check.config.rules.model_copy(update={"good_labels": [one for one in labels if one != UNKNOWN]})
     check.config = check.config.model_copy(update={"rules": rules})
-    return _told(check, folders, lambda: Classes(labels, list(folders), classes), plot)
+    return _told(check, _labelled(folders), lambda: Classes(labels, list(folders), classes), plot)
+
+
+def of_things(
+    bundle: Path, labels: Sequence[str], things: Mapping[Path, list[Defect]], plot: Path | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Of a bundle that finds things, of which those in each picture are known. Raises `EdgeError`."""
+    pictures = [Labelled(path, "", tuple(there)) for path, there in things.items()]
+    return _told(open_bundle(bundle), pictures, lambda: Things(labels), plot)
+
+
+def _labelled(folders: Mapping[str, Sequence[Path]]) -> list[Labelled]:
+    return [Labelled(path, label) for label, paths in folders.items() for path in paths]
 
 
 def _told(
     check: Check,
-    folders: Mapping[str, Sequence[Path]],
-    tally: Callable[[], "GoodOrBad | Classes"],
+    pictures: Sequence[Labelled],
+    tally: Callable[[], "Tally"],
     plot: Path | None,
 ) -> tuple[dict[str, Any], list[str]]:
-    pictures = [Labelled(path, label) for label, paths in folders.items() for path in paths]
     with bar() as progress:
         found = sweep(check, pictures, tally, progress)
     told = list(found.lines())
@@ -184,11 +206,46 @@ def _told(
     return found.to_json(), told
 
 
+class Things:
+    """For a bundle that finds things: what is there and not found is missed."""
+
+    NAMED = Named("mAP50 of the model alone", "things not found", "pictures without an answer")
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._counted = BoxEvaluation(labels)
+        self._missed = self._marked = self._stopped = self._pictures = 0
+
+    def add(self, picture: Labelled, part: Inspection, unfit: tuple[str, ...]) -> None:
+        """Count one. Of one that is not fit, nothing is missed: somebody looks at it."""
+        there = list(picture.things)
+        self._counted.add(picture.path, part, there)
+        prediction = part.findings[0].prediction if part.findings else None
+        answered = isinstance(prediction, Detections) and not unfit
+        found = prediction.found if isinstance(prediction, Detections) else ()
+        self._missed += sum(answered and not _is_found(thing, found) for thing in there)
+        self._marked += len(there)
+        self._stopped += not answered
+        self._pictures += 1
+
+    def level(self, strength: float, unfit: float) -> Level:
+        """What it came to."""
+        missed, stopped = self._missed / max(1, self._marked), self._stopped / max(1, self._pictures)
+        quality = self._counted.figures()["map50"]
+        return Level(strength, quality, unfit, round(missed, DIGITS), round(stopped, DIGITS))
+
+
+def _is_found(thing: Defect, found: Sequence[Detection]) -> bool:
+    return any(one.label == thing.label and one.box.iou(thing.box) >= OVERLAP for one in found)
+
+
+Tally = GoodOrBad | Classes | Things
+
+
 @dataclass(eq=False)
 class _Count:
     """One strength of one disturbance."""
 
-    tally: GoodOrBad | Classes
+    tally: Tally
     unfit: int = 0
     pictures: int = 0
 
@@ -199,7 +256,7 @@ class _Count:
 def sweep(
     check: Check,
     pictures: Sequence[Labelled],
-    tally: Callable[[], GoodOrBad | Classes],
+    tally: Callable[[], Tally],
     progress: Callable[[str, int, int], None],
     disturbances: Sequence[Disturbance] = DISTURBANCES,
 ) -> Robustness:
@@ -209,15 +266,17 @@ def sweep(
     untouched = _Count(tally())
     gate = QualityGate(check.model.quality, Quality(frozen_after=0))
     examples: dict[str, Image] = {}
+    area = _area(check)
     for number, labelled in enumerate(pictures):
         progress("disturbing pictures", number, len(pictures))
         picture = _pixels(labelled.path)
         _judge(check, gate, picture, labelled, untouched)
         for one in disturbances:
             for strength in one.strengths:
-                disturbed = one.disturbed(picture, strength, number, _area(check))
-                _judge(check, gate, disturbed, labelled, counts[one.name, strength])
-            examples.setdefault(one.name, disturbed)
+                disturbed = one.disturbed(picture, strength, number, area)
+                count = counts[one.name, strength]
+                _judge(check, gate, disturbed.picture, labelled.moved(disturbed.place), count)
+            examples.setdefault(one.name, disturbed.picture)
     progress("disturbing pictures", len(pictures), len(pictures))
     curves = tuple(Curve(one, _levels(one, counts, untouched), examples[one.name]) for one in disturbances)
     identity = check.model.identity
@@ -239,10 +298,7 @@ def _levels(
 def _judge(check: Check, gate: QualityGate, picture: Image, labelled: Labelled, count: _Count) -> None:
     frame = _frame(picture, labelled.path)
     unfit = gate.examine(frame, Pyramid(picture))
-    part = judge_frame(prepare_frame(frame, OPEN, [check]))
-    if unfit:
-        part = replace(part, decision=replace(part.decision, verdict=Verdict.INCONCLUSIVE, reasons=unfit))
-    count.tally.add(labelled, part)
+    count.tally.add(labelled, judge_frame(prepare_frame(frame, OPEN, [check])), unfit)
     count.unfit += bool(unfit)
     count.pictures += 1
 
@@ -251,8 +307,14 @@ OPEN = QualityGate(QualityLimits(), Quality(enabled=False))
 """Lets everything through: what would the model say?"""
 
 
-def undecided(part: Inspection) -> bool:
-    """Whether a person has to look."""
+def _gated(part: Inspection, unfit: tuple[str, ...]) -> Inspection:
+    """A part as the daemon judges it: what is not fit is inconclusive. It keeps its score."""
+    if not unfit:
+        return part
+    return replace(part, decision=replace(part.decision, verdict=Verdict.INCONCLUSIVE, reasons=unfit))
+
+
+def _is_undecided(part: Inspection) -> bool:
     return part.decision.verdict in {Verdict.INCONCLUSIVE, Verdict.ERROR}
 
 

@@ -150,7 +150,7 @@ def _deviation(off: Floats, unknowns: int) -> float:
 def _enough(points: Points) -> None:
     if len(points) < FEWEST_POINTS:
         raise NothingToMeasureError(
-            f"{len(points)} edge points are too few, and {FEWEST_POINTS} are needed, each of three scan lines; make"
+            f"{len(points)} edge points are too few, and {FEWEST_POINTS} are needed, each of 3 scan lines; make"
             " across_px larger, or move the tool"
         )
 

@@ -1,9 +1,19 @@
 """A picture at half, a quarter, an eighth of its size: each made once, for everyone who looks at it."""
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 
 from edge.types import Image
+
+
+class Restores(Protocol):
+    """What gives a better picture of the same size. Any thread."""
+
+    def restore(self, image: Image) -> Image:
+        """The picture restored. Raises `InferenceError`."""
+        ...
 
 
 class Pyramid:
@@ -16,11 +26,18 @@ class Pyramid:
 
     def __init__(self, image: Image) -> None:
         self._levels = {(0, 0): image}
+        self._restored: dict[Restores, Pyramid] = {}
 
     @property
     def image(self) -> Image:
         """The picture itself."""
         return self._levels[0, 0]
+
+    def restored(self, restorer: Restores) -> "Pyramid":
+        """Of the restored picture, once for all checks that ask for the same. Raises `InferenceError`."""
+        if restorer not in self._restored:
+            self._restored[restorer] = Pyramid(restorer.restore(self.image))
+        return self._restored[restorer]
 
     def level(self, halved_x: int, halved_y: int) -> Image:
         """The picture with its width and its height halved so many times.

@@ -64,6 +64,8 @@ def prepare(
     the frame.
     """
     pyramid = picture if isinstance(picture, Pyramid) else Pyramid(picture)
+    if spec.restore is not None:
+        pyramid = pyramid.restored(spec.restore)
     height, width = pyramid.image.shape[:2]
     layout = lay_out(width, height, spec, roi, tuple((x, y) for x, y in polygon))
     reduced = pyramid.level(layout.halved_x, layout.halved_y)

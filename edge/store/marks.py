@@ -1,6 +1,6 @@
 """What a check found, drawn into the picture of a part: boxes with their labels, areas, measured lines, codes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from typing import assert_never
 
@@ -11,10 +11,10 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from edge.judge.measurement import told
-from edge.store.legend import draw_legend
 from edge.store.lettering import Colour, font, printable
 from edge.types import (
     Anomaly,
+    Area,
     Box,
     Classification,
     Detections,
@@ -32,6 +32,7 @@ COLOURS: Sequence[Colour] = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204,
 INK: Colour = (20, 20, 20)
 TINT = 0.45
 """How much of an area's colour covers the picture."""
+PRINTED = {True: "printed", False: "blank", None: "in doubt"}
 SIZE_PX = 13
 STROKE_PX = 7
 """Half the length of the stroke at the end of a measured length."""
@@ -52,26 +53,23 @@ def draw_marks(picture: Image, prediction: Prediction | None, scale: float) -> N
                 _draw_measurement(picture, one, COLOURS[place % len(COLOURS)], scale)
         case Readings():
             for reading in prediction.found:
-                draw_box(picture, reading.box, reading.text, COLOURS[0], scale)
+                draw_box(picture, reading.box, reading.text or f"{reading.symbology}?", COLOURS[0], scale)
+            for seen in prediction.prints:
+                draw_box(picture, seen.box, f"{seen.name} {PRINTED[seen.present]}", COLOURS[1], scale)
         case Anomaly() | Classification() | None:
             pass
         case _:
             assert_never(prediction)
 
 
-def draw_names(picture: Image, findings: Sequence[Finding]) -> None:
-    """Draw into the picture which colour is which label, of every segmentation, and how large its area is."""
-    reached_px = 0
-    for finding in findings:
-        if isinstance(finding.prediction, Segmentation):
-            named = zip(finding.decision.areas, colours_of_labels(), strict=False)
-            shown = [(area, colour) for area, colour in named if area.area_px > 0]
-            reached_px = draw_legend(picture, shown, reached_px)
-
-
-def colours_of_labels() -> Iterator[Colour]:
-    """A colour for each label but the first, the same whatever is found; after five they come again."""
-    return cycle(COLOURS)
+def areas_in_colour(findings: Sequence[Finding]) -> list[tuple[Area, Colour]]:
+    """The areas of every segmentation with the colour that each has in the picture: after five they come again."""
+    return [
+        pair
+        for finding in findings
+        if isinstance(finding.prediction, Segmentation)
+        for pair in zip(finding.decision.areas, cycle(COLOURS), strict=False)
+    ]
 
 
 def draw_box(picture: Image, box: Box, words: str, colour: Colour, scale: float) -> None:

@@ -37,7 +37,8 @@ def to_float(network: nn.Module, height: int, width: int, outputs: Sequence[str]
     """
     folded = fold(network)
     with quiet():
-        maps = [place for place, tensor in enumerate(_outputs(folded, height, width)) if tensor.ndim == 4]  # noqa: PLR2004
+        made = _outputs(folded, height, width)
+        maps = [place for place, tensor in enumerate(made) if tensor.ndim == 4]
         module = litert_torch.to_channel_last_io(folded, args=[0], outputs=maps).eval()
         converted = litert_torch.convert(module, (torch.zeros(1, height, width, 3),))
         with tempfile.TemporaryDirectory() as scratch:
@@ -115,7 +116,7 @@ def _confirm(network: nn.Module, model: bytes, height: int, width: int, outputs:
     wanted = _together(network(normalise(picture[None])))
     got = next(run(model, [picture]))
     for name, tensor in zip(outputs, wanted, strict=True):
-        right = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).numpy()  # noqa: PLR2004
+        right = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).numpy()
         if np.abs(got[name] - right).max() > LARGEST_DIFFERENCE * np.abs(right).max():
             raise TrainingError(
                 f"the converted graph's '{name}' is not that of the network: this version of litert-torch converts"
