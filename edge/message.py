@@ -24,6 +24,7 @@ from edge.types import (
     Measurement,
     Measurements,
     ModelIdentity,
+    Print,
     Reading,
     Readings,
     Segmentation,
@@ -232,7 +233,10 @@ def _found(finding: Finding) -> dict[str, Any]:
         case Measurements():
             return {"measurements": [_measurement(measurement) for measurement in prediction.found]}
         case Readings():
-            return {"codes": [_reading(reading) for reading in prediction.found]}
+            return {
+                "codes": [_reading(reading) for reading in prediction.found],
+                "prints": [_print(seen) for seen in prediction.prints],
+            }
         case Anomaly() | Classification() | None:
             return {}
         case _:
@@ -263,6 +267,16 @@ def _measurement(measured: Measurement) -> dict[str, Any]:
 
 def _reading(reading: Reading) -> dict[str, Any]:
     return {"text": reading.text, "symbology": reading.symbology, "box": _box(reading.box)}
+
+
+def _print(seen: Print) -> dict[str, Any]:
+    return {
+        "name": seen.name,
+        "present": seen.present,
+        "density": _rounded(seen.density),
+        "box": _box(seen.box),
+        "reason": seen.reason,
+    }
 
 
 def _box(box: Box) -> list[float]:

@@ -37,7 +37,7 @@ GOOD, MADE = 120, 240
 """Good pictures in every lesson, and made-up ones of each sort, where there are any."""
 REAL_SHARE = 120
 """Pictures of real defects come again until they are about so many, whatever else is learned from."""
-STEPS, AT_ONCE = 300, 16
+STEPS, AT_ONCE = 300, 8
 """Batches of every training, and pictures in each: no arm learns longer than another."""
 NEAR_PX = 9
 """Parts of a mask that are nearer to each other are one defect."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from segmenter_bundle import convert, in_float, in_int8, pack, worth
 from segmenter_network import CELL_PX, STRIDES, Segmenter, SegmenterHead, segmentation_loss
-from segmenter_pictures import Lesson, batches, epoch_size, read_lessons, read_split
+from segmenter_pictures import Lesson, batches, epoch_size, read_lessons, read_split, weights_of
 from torch import Tensor, nn
 from training.loop import Plan, TrainingError, fit, settle
 from training.network import Trunk, normalise
@@ -24,8 +24,6 @@ from edge.preprocess.tensor import InputSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 8
-GOOD_WEIGHT, BAD_WEIGHT = 1.0, 3.0
-"""In the cross entropy: nine of ten cells are good even in pictures with a defect."""
 TRUNK_SHARE = 0.1
 """Of the learning rate, for the backbone's last stage: what ImageNet taught is to be bent, not forgotten."""
 
@@ -84,7 +82,7 @@ def learn(
     trunk.thaw(1)
     # Channels last, a depthwise convolution on the CPU takes half the time.
     network = Segmenter(trunk, SegmenterHead(len(labels))).to(memory_format=torch.channels_last)
-    weights = torch.tensor([GOOD_WEIGHT] + [BAD_WEIGHT] * (len(labels) - 1))
+    weights = weights_of(taught, len(labels))
     plan = Plan(
         options.epochs,
         epoch_size(taught) // BATCH,

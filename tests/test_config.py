@@ -19,6 +19,7 @@ from edge.config.detection import Count, DetectionRules, Pair
 from edge.config.measurement import Tolerance
 from edge.config.reading import ReadingRules
 from edge.config.segmentation import AreaLimits, SegmentationRules
+from edge.config.sources import Belt
 from edge.errors import ConfigError
 from edge.secret import read_secret
 from edge.table import tables_in, validate
@@ -156,7 +157,8 @@ def blocks() -> Iterator[tuple[str, dict[str, str]]]:
 def model_of(header: str, keys: dict[str, str]) -> type[BaseModel]:
     kinds = {
         "station": config.Station, "correction": config.Correction,
-        "recipe": config.Recipe, "recipe.checks": config.Check, "recipe.track": config.Track,
+        "recipe": config.Recipe, "recipe.checks": config.Check,
+        "recipe.track": config.Track, "source.belt": Belt,
         "recipe.checks.roi": config.Rectangle, "recipe.checks.rules": config.Rules, "quality": config.Quality,
         "recipe.checks.rules.detection": DetectionRules, "recipe.checks.rules.detection.counts": Count,
         "recipe.checks.rules.detection.pairs": Pair,

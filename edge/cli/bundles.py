@@ -131,7 +131,7 @@ def _frame(number: int, path: Path) -> "Frame | Miss":
 
 def summary(path: Path, part: "Inspection") -> dict[str, Any]:
     """One line of `edge score`."""
-    stages = ("quality", "preprocess", "inference", "judge")
+    stages = ("quality", "restore", "preprocess", "inference", "judge")
     return {
         "path": str(path),
         "score": None if part.decision.score is None else round(part.decision.score, 4),

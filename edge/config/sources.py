@@ -42,16 +42,38 @@ class WatchSource(Table):
     )
 
 
+class Belt(Table):
+    """A film of a belt that carries the parts through the view, from left to right."""
+
+    speed_px_s: float = Field(200.0, gt=0, le=10_000, description="Its speed in pixels a second.")
+    lanes: int = Field(1, ge=1, le=8, description="Parts that lie side by side.")
+    overlap_rate: Fraction = Field(0.0, description="Share of the parts that lie on the one before in part.")
+    steady: bool = Field(
+        default=True, description="Off: it changes its speed, stops, and runs back a little."
+    )
+
+
 class SyntheticSource(Table):
     """A conveyor of rendered machined parts; the same seed renders the same parts."""
 
     type: Literal["synthetic"]
-    rate_hz: float = Field(0.0, ge=0, le=1000, description="Parts a second; 0 is as fast as they are judged.")
+    rate_hz: float = Field(
+        0.0, ge=0, le=1000, description="Pictures a second; 0 is as fast as they are judged."
+    )
     width: int = Field(1280, ge=64, le=4096, description="Frame width in pixels.")
     height: int = Field(960, ge=64, le=4096, description="Frame height in pixels.")
     defect_rate: Fraction = Field(0.1, description="Share of the parts that have a defect.")
     seed: int = Field(1, ge=0, description="Which parts are rendered.")
     count: int = Field(0, ge=0, description="Parts until the conveyor ends; 0 is never.")
+    belt: Belt | None = Field(
+        None, description="A belt that moves; none: each picture shows one part, in the middle."
+    )
+
+    @model_validator(mode="after")
+    def _belt_has_time(self) -> Self:
+        if self.belt is not None and not self.rate_hz:
+            raise ValueError("a belt moves from picture to picture; set rate_hz to the pictures a second")
+        return self
 
 
 class OpenCVSource(Table):

@@ -12,6 +12,7 @@ from edge.config.track import Track
 from edge.judge.track_follow import Complete, Follower, How, Step
 from edge.judge.track_share import Judge, Scene, codes, share
 from edge.judge.vote import Quorum
+from edge.preprocess.mask import holds
 from edge.types import Box, Decision, Detections, Inspection, Miss, Passage, Verdict
 
 log = logging.getLogger(__name__)
@@ -94,27 +95,31 @@ class Tracker:
         finding = next((known for known in inspection.findings if known.check == self._check.name), None)
         if isinstance(frame, Miss) or finding is None or not isinstance(finding.prediction, Detections):
             return ""
-        least = self._check.rules.detection.min_score
+        rules = self._check.rules
         boxes = [
             thing.box
             for thing in finding.prediction.found
-            if thing.label == self._track.label and thing.score >= least and thing.box.area > 0
+            if thing.label == self._track.label
+            and thing.score >= rules.detection.min_score
+            and thing.box.area > 0
+            and not any(holds(polygon, thing.box.middle) for polygon in rules.ignore)
         ]
         if len(boxes) > MOST:
             return (
                 f"not judged: {len(boxes)} times '{self._track.label}' in one frame; {MOST} can be followed"
             )
         height, width = frame.image.shape[:2]
-        if self._track.report_at >= (width if self._track.direction in {"left", "right"} else height):
-            return (
-                f"not judged: recipe.track.report_at is {self._track.report_at}, outside of a frame of "
-                f"{width}×{height}; correct it"
-            )
-        view = Box(0, 0, width, height)
-        roi = self._check.roi
-        if roi is not None:
-            view = view.intersection(Box(roi.x_min, roi.y_min, roi.x_max, roi.y_max))
+        view = finding.prediction.box or Box(0, 0, width, height)
+        if not self._in(view):
+            seen = f"x {view.x_min:.0f}…{view.x_max:.0f}, y {view.y_min:.0f}…{view.y_max:.0f}"
+            return f"not judged: recipe.track.report_at: {self._track.report_at} lies outside of the view, {seen}"
         return boxes, view
+
+    def _in(self, view: Box) -> bool:
+        """Whether a part can cross the line in view."""
+        sideways = self._track.direction in {"left", "right"}
+        start, end = (view.x_min, view.x_max) if sideways else (view.y_min, view.y_max)
+        return start < self._track.report_at < end
 
     def _look(self, inspection: Inspection, boxes: list[Box], view: Box) -> Iterator[Inspection]:
         self._view = view

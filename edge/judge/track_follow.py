@@ -26,8 +26,11 @@ NEAR_DOUBTS, FAR_DOUBTS = 1.0, 2.5
 WITH_BELT, ALONE = 0.45, 1.0
 """… but never farther than so much: where the belt's movement is known from other parts, and where it is not."""
 UNLIKE = 0.6
+"""A box of e times the size, or a part of it, is as unlikely as one that lies so many lengths away."""
+LEAP = 0.6
+"""A lane that moves so far against what its speed says, in lengths, has to explain one box more for it."""
 TRIED = 64
-PRIOR = 0.9
+"""Movements of a lane that are looked at: the smallest."""
 TRAVEL = 0.5
 """What has not come so far, in its lengths, is no part: a stain on the belt or the lens."""
 RETURNED = 0.25
@@ -299,8 +302,10 @@ def _move(lane: Sequence[Followed], sight: _Sight, belt: Place, most: float) -> 
     tried = np.append(off[np.abs(off) < most], 0.0)
     tried = tried[np.argsort(np.abs(tried))[:TRIED]]
     left = np.abs(off[None] - tried[:, None, None]) / SURE
-    fit = np.maximum(0, 1 - left**2).max(axis=2).sum(axis=1) - (tried / most) ** 2 * PRIOR
+    fit = np.maximum(0, 1 - left**2).max(axis=2).sum(axis=1) - (tried / LEAP) ** 2
     best = tried[fit.argmax()]
+    if abs(best) < SURE:
+        return
     near = np.abs(off - best) < SURE
     moved = float(np.median(off[near])) if near.any() else 0.0
     for track in lane:
@@ -318,12 +323,11 @@ def _speed_at(place: Place, met: Iterable[Followed]) -> float | None:
 def _gain(place: Place, seen: Place, reach: float) -> float:
     """How well a box fits where a part should be, 0…1; 0 where it cannot be the same part."""
     along, across = seen.along - place.along, seen.across - place.across
-    away = hypot(
-        along / max(1.0, place.length),
-        across / max(1.0, place.width),
-        UNLIKE * log(max(1.0, seen.length) / max(1.0, place.length)),
-        UNLIKE * log(max(1.0, seen.width) / max(1.0, place.width)),
-    )
+    length, width = max(1.0, place.length), max(1.0, place.width)
+    if abs(along) >= reach * length or abs(across) >= reach * width:
+        return 0.0
+    longer, wider = log(max(1.0, seen.length) / length), log(max(1.0, seen.width) / width)
+    away = hypot(along / length, across / width, UNLIKE * longer, UNLIKE * wider)
     return max(0.0, 1 - (away / reach) ** 2)
 
 
@@ -332,5 +336,8 @@ def _shares_lane(one: Place, other: Place) -> bool:
 
 
 def _same(one: Box, other: Box) -> bool:
+    apart = one.x_min >= other.x_max or other.x_min >= one.x_max
+    if apart or one.y_min >= other.y_max or other.y_min >= one.y_max:
+        return False
     shared = one.intersection(other).area
     return one.iou(other) >= SAME_IOU or shared >= SAME_SHARE * min(one.area, other.area)

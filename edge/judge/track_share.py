@@ -1,6 +1,6 @@
 """What of a frame belongs to one of the parts in it: its detections, its regions, its cells of a map."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import hypot
 from typing import TypeVar
@@ -69,10 +69,10 @@ def codes(inspection: Inspection) -> frozenset[str]:
 def _finding(finding: Finding, scene: Scene, number: int, judge: Judge) -> Finding:
     box = scene.boxes[number]
     match finding.prediction:
-        case Detections(found):
-            mine: Prediction = Detections(tuple(_own(found, scene.boxes, number)))
-        case Readings(read):
-            mine = Readings(tuple(_own(read, scene.boxes, number)))
+        case Detections() as detections:
+            mine: Prediction = replace(detections, found=tuple(_own(detections.found, scene.boxes, number)))
+        case Readings() as readings:
+            mine = replace(readings, found=tuple(_own(readings.found, scene.boxes, number)))
         case Anomaly() as cells:
             return _defects_within(finding, cells, box, judge)
         case Segmentation() as cells:
@@ -82,16 +82,16 @@ def _finding(finding: Finding, scene: Scene, number: int, judge: Judge) -> Findi
     return replace(finding, prediction=mine, decision=judge(finding.check, mine))
 
 
-def _own(things: Iterable[Thing], boxes: Mapping[int, Box], number: int) -> Iterable[Thing]:
+def _own(things: Iterable[Thing], boxes: Mapping[int, Box], number: int) -> Iterator[Thing]:
+    """Those of the things that belong to one part: what two boxes hold is the nearest one's."""
     for thing in things:
-        x, y = _middle(thing.box)
-        holding = {part: box for part, box in boxes.items() if _holds(box, thing.box)}
-        nearest = min(
-            holding,
-            default=None,
-            key=lambda part: hypot(_middle(boxes[part])[0] - x, _middle(boxes[part])[1] - y),
-        )
-        if nearest == number:
+        x, y = thing.box.middle
+        away = {
+            part: hypot(box.middle[0] - x, box.middle[1] - y)
+            for part, box in boxes.items()
+            if _holds(box, thing.box)
+        }
+        if away and min(away, key=lambda part: away[part]) == number:
             yield thing
 
 
@@ -116,10 +116,6 @@ def _cells_in(box: Box, cells: Anomaly | Segmentation) -> Mask:
     return np.asarray(down[:, None] & across[None, :], np.bool_)
 
 
-def _middle(box: Box) -> tuple[float, float]:
-    return (box.x_min + box.x_max) / 2, (box.y_min + box.y_max) / 2
-
-
 def _holds(box: Box, other: Box) -> bool:
-    x, y = _middle(other)
+    x, y = other.middle
     return box.x_min <= x <= box.x_max and box.y_min <= y <= box.y_max

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,6 +29,15 @@ class Part:
     flaws: tuple[Flaw, ...]
 
 
+class Picture(NamedTuple):
+    """A rendered frame, its defects, how bright it is (1 is as usual), and which part it shows, if only one."""
+
+    image: Image
+    truth: tuple[Defect, ...]
+    exposure: float
+    part_id: str | None
+
+
 def part(seed: int, number: int, defect_rate: float, unit_px: int) -> Part:
     """Part `number` of the conveyor `seed`: the same whatever was asked for before.
 
@@ -51,21 +61,62 @@ def render(scene: Workpiece, what: Part) -> tuple[Image, tuple[Defect, ...]]:
     """The picture of a part, RGB, and where its defects are, tightly, in frame pixels."""
     left = (scene.width - scene.size) // 2 + what.shift_x
     top = (scene.height - scene.size) // 2 + what.shift_y
+    look = appearance(scene, what)
+    grey = bare_belt(scene, what.offsets)
+    lay_on(grey, look, left, top)
+    return photograph(scene, grey, what), look.defects(left, top)
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """A part alone, on black, what it leaves of the light around it, and its flaws in pixels of these layers."""
+
+    metal: Grey
+    backdrop: Grey
+    flaws: tuple[Defect, ...]
+
+    def defects(self, left: int, top: int) -> tuple[Defect, ...]:
+        """The flaws that can be seen, in a frame in which the layers begin at `left` and `top`."""
+        return tuple(
+            Defect(
+                flaw.label,
+                Box(flaw.box.x_min + left, flaw.box.y_min + top, flaw.box.x_max + left, flaw.box.y_max + top),
+            )
+            for flaw in self.flaws
+            if flaw.box.area
+        )
+
+
+def appearance(scene: Workpiece, what: Part) -> Appearance:
+    """How a part looks, wherever it lies."""
     metal, boxes = _metal(scene, what)
-    defects = tuple(
-        Defect(flaw.label, Box(box.x_min + left, box.y_min + top, box.x_max + left, box.y_max + top))
-        for flaw, box in zip(what.flaws, boxes, strict=True)
-        if box.area
-    )
-    belt_x, belt_y, noise_x, noise_y, *_ = what.offsets
-    grey = scene.belt[belt_y : belt_y + scene.height, belt_x : belt_x + scene.width].copy()
-    under = grey[top : top + scene.size, left : left + scene.size]
-    cv2.add(cv2.multiply(under, scene.backdrop, scale=1 / 255), metal, dst=under)
+    flaws = tuple(Defect(flaw.label, box) for flaw, box in zip(what.flaws, boxes, strict=True))
+    return Appearance(metal, scene.backdrop, flaws)
+
+
+def bare_belt(scene: Workpiece, offsets: tuple[int, ...]) -> Grey:
+    """A piece of the belt, as large as the frame."""
+    x, y = offsets[:2]
+    return scene.belt[y : y + scene.height, x : x + scene.width].copy()
+
+
+def lay_on(grey: Grey, look: Appearance, left: int, top: int) -> None:
+    """Lay a part on the belt, in place. It has to lie in the frame, at least in part; the rest is cut off."""
+    under = grey[max(0, top) : top + look.metal.shape[0], max(0, left) : left + look.metal.shape[1]]
+    shown = np.s_[max(0, -top) :, max(0, -left) :]
+    rows, columns = under.shape
+    backdrop, metal = look.backdrop[shown][:rows, :columns], look.metal[shown][:rows, :columns]
+    cv2.add(cv2.multiply(under, backdrop, scale=1 / 255), metal, dst=under)
+
+
+def photograph(scene: Workpiece, grey: Grey, what: Part) -> Image:
+    """What the camera makes of it, under the lamps."""
+    noise_x, noise_y = what.offsets[2:4]
     cv2.multiply(grey, scene.lamps, dst=grey, scale=1 / 255)
     # Three look-ups and their merging in one pass: 2.4 ms where cv2.LUT and cv2.merge take 3.7.
     image = cv2.applyColorMap(grey, _tones(what.exposure))
     noise = scene.noise[noise_y : noise_y + scene.height, noise_x : noise_x + scene.width]
-    return np.asarray(cv2.add(image, noise, dst=image), np.uint8), defects
+    return np.asarray(cv2.add(image, noise, dst=image), np.uint8)
 
 
 def _metal(scene: Workpiece, what: Part) -> tuple[Grey, list[Box]]:

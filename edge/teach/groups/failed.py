@@ -12,7 +12,7 @@ from edge.store.layout import PICTURE, REPORT, Part
 from edge.types import Box, Verdict
 
 MOST = 2000
-"""The latest so many parts are looked at: 40 s, and 100 MB for the distances between them."""
+"""The latest so many parts are looked at: 20 s, and 100 MB for the distances between them."""
 
 
 @dataclass(frozen=True)
