@@ -100,7 +100,7 @@ def import_(
 
     Tells how its outputs are read; where that could be in several ways, it asks for --layout.
     """
-    from edge.model.bundle import load, write
+    from edge.model.bundle import write
     from edge.model.verify import verify
     from edge.teach.adopt.bundle import adopt
     from edge.teach.adopt.proposals import Hints
@@ -127,8 +127,8 @@ def import_(
         _pictures(golden or []),
     )
     adopted = adopt(model, wishes, folder)
+    verify(adopted.bundle)
     write(folder, adopted.bundle.manifest, adopted.bundle.files)
-    verify(load(folder))
     for word, told in (*adopted.told, ("bundle", str(folder))):
         typer.echo(f"{word:<9} {told}")
 

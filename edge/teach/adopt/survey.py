@@ -81,6 +81,8 @@ def survey(content: bytes, path: Path, pixels: Pixels | None) -> Survey:
     if "trouble" in answer:
         raise BundleError(answer["trouble"])
     (taken, *_), specs = read_specs(answer)
+    if any(0 in spec.shape for spec in specs):
+        raise BundleError(f"{path}: one of its outputs holds nothing; convert the model again")
     arrays = unpack(values, str(path))
     outputs = tuple(
         Output(spec, tuple(arrays[f"{picture}-{number}"] for picture in range(answer["pictures"])))
