@@ -113,7 +113,7 @@ def import_(
     hints = Hints(
         None if layout is None else layout.value,
         None if activation is None else activation.value,
-        None if anchors is None else _anchors(anchors),
+        None if anchors is None else anchors_in(anchors),
     )
     wishes = Wishes(
         task.value,
@@ -164,7 +164,7 @@ def _pixels(mean: list[float], std: list[float], *, bgr: bool) -> "Pixels | None
         raise ConfigError(f"--mean and --std: {err.errors()[0]['msg']}") from err
 
 
-def _anchors(path: Path) -> "Anchors":
+def anchors_in(path: Path) -> "Anchors":
     """Anchors as TensorFlow writes them, from a file of numbers. Raises `ConfigError`."""
     import numpy as np
 
