@@ -178,6 +178,11 @@ def test_a_tool_outside_of_the_region_is_in_doubt(files: Path) -> None:
     assert "width: lies outside" in part.decision.reasons[0]
 
 
+def test_a_polygon_is_refused_since_no_tool_heeds_it(files: Path) -> None:
+    with pytest.raises(ConfigError, match="looks at its roi, a rectangle"):
+        inspected(files, a_picture(), polygon=[(0, 0), (99, 0), (0, 99)])
+
+
 def test_what_was_measured_is_drawn(files: Path) -> None:
     part = inspected(files, a_picture())
     picture = overlay(part, {})[:320]
