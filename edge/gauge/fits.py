@@ -109,7 +109,7 @@ def fit_circle(points: Points, pixel: float) -> Circle:
     _most(belongs, "a circle")
     scatter = _deviation(_off_circle(points, centre, radius)[belongs], 3)
     _smooth(scatter, pixel, radius, "a circle")
-    u = scatter * np.sqrt(np.diag(np.linalg.inv(slopes.T @ slopes)))
+    u = scatter * np.sqrt(np.diag(np.linalg.pinv(slopes.T @ slopes)))
     return Circle(centre, radius, scatter, float(u[2]), float(u[:2].max()), belongs)
 
 
