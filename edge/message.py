@@ -258,8 +258,9 @@ def _area(area: Area) -> dict[str, Any]:
 def _measurement(measured: Measurement) -> dict[str, Any]:
     return {
         "name": measured.name,
-        "value": _rounded(measured.value),
-        "uncertainty": _rounded(measured.uncertainty),
+        # To a millionth: of a lens that shows a micrometre a pixel, an uncertainty is not to become 0.
+        "value": None if measured.value is None else round(measured.value, 6),
+        "uncertainty": round(measured.uncertainty, 6),
         "unit": measured.unit,
         "reason": measured.reason,
     }
