@@ -7,7 +7,6 @@ Each function that loops is the body of one thread; `edge.daemon` starts them an
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
@@ -24,7 +23,6 @@ from edge.message import Report
 from edge.ports import EvidenceStore, Lane, Model
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate
-from edge.preprocess.tensor import InputSpec
 from edge.preprocess.view import View, view
 from edge.service import Crew, Trouble
 from edge.types import (
@@ -146,10 +144,10 @@ def prepare_frame(
     stopwatch.lap("quality")
     if unfit:
         return Ready(frame, checks, unfit, stage_ms=stopwatch.laps_ms)
-    if _restored(pyramid, checks):
-        stopwatch.lap("restore")
     views = tuple(_view(pyramid, check) for check in checks)
     stopwatch.lap("preprocess")
+    if pyramid.restoring_ms:
+        stopwatch.split("preprocess", "restore", pyramid.restoring_ms)
     return Ready(frame, checks, (), views, stopwatch.laps_ms)
 
 
@@ -284,16 +282,6 @@ def unseen(frame: Frame | Miss) -> Frame | Miss:
     return Miss(
         frame.sequence, frame.captured_ns, frame.captured_at, frame.camera, reason, frame.part_id, frame.truth
     )
-
-
-def _restored(pyramid: Pyramid, checks: Sequence[Check]) -> bool:
-    """Restore the frame for those checks that were taught so; says whether there were any."""
-    restorers = {spec.restore for check in checks if isinstance(spec := check.model.spec, InputSpec)} - {None}
-    for restorer in restorers:
-        assert restorer is not None  # noqa: S101 - taken out above
-        with suppress(InferenceError):  # its check will meet it again, and say so
-            pyramid.restored(restorer)
-    return bool(restorers)
 
 
 def _view(pyramid: Pyramid, check: Check) -> View | InferenceError:

@@ -395,6 +395,11 @@ class Stopwatch:
         self.laps_ms[stage] = self.laps_ms.get(stage, 0.0) + (now_ns - self._last_ns) / 1e6
         self._last_ns = now_ns
 
+    def split(self, stage: str, inner: str, ms: float) -> None:
+        """So much of what was spent in `stage` counts as `inner`."""
+        self.laps_ms[stage] -= ms
+        self.laps_ms[inner] = self.laps_ms.get(inner, 0.0) + ms
+
 
 class Source(Protocol):
     """Where frames come from. Used by the capture thread alone.

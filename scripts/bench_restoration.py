@@ -1,7 +1,7 @@
 """PSNR, SSIM and ms of the shipped restorations on pictures that they were not trained on.
 
-Non-local means gets the strength that comes nearest to the clean picture, row by row: nobody on a line can choose it
-so well. The restorations choose nothing.
+Non-local means gets the strength that comes nearest to the clean picture, row by row: nobody on a line can choose
+it so well. The restorations choose nothing.
 """
 
 import argparse

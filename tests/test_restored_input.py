@@ -23,7 +23,7 @@ from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.lesson import extend
-from edge.types import Image, Verdict
+from edge.types import Box, Image, Verdict
 
 PLAIN = InputSpec(32, 32)
 
@@ -75,7 +75,7 @@ class Counting:
         self.calls = 0
         self.failure = failure
 
-    def restore(self, image: Image) -> Image:
+    def restore_within(self, image: Image, _box: Box) -> Image:
         self.calls += 1
         if self.failure is not None:
             raise InferenceError(self.failure)

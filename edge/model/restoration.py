@@ -4,6 +4,7 @@ The network says what is to be added to the picture, in fixed tiles. Its convolu
 result is smaller than the tile and is the same wherever the tile begins: laid side by side, results have no seam.
 """
 
+from math import ceil
 from threading import Lock
 from typing import NamedTuple, TypeVar
 
@@ -17,7 +18,7 @@ from edge.model.delegates import CPU
 from edge.model.interpreter import Engine, Interpreter, TensorSpec
 from edge.model.tables import MANIFEST
 from edge.preprocess.picture import decode
-from edge.types import Image, ModelIdentity
+from edge.types import Box, Image, ModelIdentity
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -27,6 +28,9 @@ LEVELS_PER_ONE = 128
 
 BLOCKS = (1, 2, 4)
 """Sides of the blocks of pixels that a cell may hold."""
+
+EVEN_PX = max(BLOCKS)
+"""The grid that cells of any block begin on."""
 
 Residual = npt.NDArray[np.uint8]
 """What is to be added, as the network's int8 numbers seen as uint8."""
@@ -77,6 +81,24 @@ class Restorer:
         # cv2.add saturates: what leaves 0…255 stops there.
         added = cv2.LUT(residual, self._added)
         return np.asarray(cv2.add(enlarged(image, self.factor), added, dtype=cv2.CV_8U), np.uint8)
+
+    def restore_within(self, image: Image, box: Box) -> Image:
+        """A copy that is restored inside of the box, with the very pixels that `restore` would give there.
+
+        For a restoration that keeps the size. Raises `InferenceError`.
+        """
+        height, width = image.shape[:2]
+        left, top, right, bottom = (
+            int(edge) for edge in (box.x_min, box.y_min, ceil(box.x_max), ceil(box.y_max))
+        )
+        # What the network sees around the box; from an even pixel on, where a cell of it may begin.
+        around = self.tiling.margin_px + EVEN_PX
+        from_x, from_y = (max(0, (edge - around) // EVEN_PX * EVEN_PX) for edge in (left, top))
+        restored = self.restore(image[from_y : bottom + around, from_x : right + around])
+        copy = image.copy()
+        inside = restored[top - from_y : bottom - from_y, left - from_x : right - from_x]
+        copy[top : min(bottom, height), left : min(right, width)] = inside
+        return copy
 
     def _residual(self, image: Image) -> Residual:
         height, width = image.shape[:2]

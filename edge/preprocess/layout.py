@@ -24,7 +24,7 @@ class InputSpec:
     `contrast` "stretch" spreads the 1st to 99th percentile of each picture over the full range. `roi` is where
     the model was taught to look (none: at the whole frame); a check may look elsewhere. `enhance` are the
     steps that its pixels go through, in order, before their contrast is spread; `restore`, where there is one,
-    comes before all of them, and sees the whole frame.
+    comes before all of them, at the frame's own size.
     """
 
     width: int

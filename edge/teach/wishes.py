@@ -18,11 +18,11 @@ class Wishes:
     """How a product is to be taught.
 
     It will look at `roi` alone (pixels of the frame; None: at all of it), in `tiles` × `tiles` pieces: the more,
-    the smaller the defects that it finds, and the longer it takes. What it sees goes through the restoration in the
-    folder `restore` first, and then through the steps `enhance`. `method` None: the best on these pictures. At most
-    `false_reject` (0…0.5) of good parts fail, with `confidence` (0.5…1). What is learned takes `budget_mb` at most
-    (1e6 bytes), and a picture `budget_ms` on this machine, one thread, where a candidate does. `force` activates
-    the new version although int8 and float do not agree.
+    the smaller the defects that it finds, and the longer it takes. What it sees goes through the restoration in
+    the folder `restore` first, and then through the steps `enhance`. `method` None: the best on these pictures. At
+    most `false_reject` (0…0.5) of good parts fail, with `confidence` (0.5…1). What is learned takes `budget_mb` at
+    most (1e6 bytes), and a picture `budget_ms` on this machine, one thread, where a candidate does. `force`
+    activates the new version although int8 and float do not agree.
     """
 
     roi: Rectangle | None = None
