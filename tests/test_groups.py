@@ -335,6 +335,7 @@ def test_evidence_that_had_to_go_is_told(evidence: Path, tmp_path: Path) -> None
         path.unlink()
     code, told = run("cluster", "--out", groups, "--name", "1=bent", "--classes", tmp_path / "others")
     assert (code, "no picture of group 1 is left" in told) == (78, True)
+    assert not (tmp_path / "others").exists()
 
 
 @pytest.mark.parametrize(
