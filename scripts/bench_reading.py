@@ -1,4 +1,4 @@
-"""Reading rates on rendered labels: what is read as it was written, or as something else, and how long it takes."""
+"""Reading rates on rendered labels: what is read as it was written, what as something else, and in what time."""
 
 import sys
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 from training import boxes, convert
 from training.boxes import Lessons, Seen, cut_out, mirrored, relit, seen, turned
-from training.detector import OUTPUTS, Detector, DetectorHead
+from training.detector import OUTPUTS, SCORE_RANGE, Detector, DetectorHead
 from training.frozen import Frozen
 from training.loop import Plan, Stale, TrainingError, fit, settle
 from training.network import Trunk
@@ -189,7 +189,7 @@ def converted(trunk: Trunk, head: DetectorHead, pictures: Sequence[Pixels], fold
     """The whole network as .tflite files, float and int8; they are kept in the folder, too."""
     height, width = pictures[0].shape[:2]
     model = convert.to_float(Detector(trunk, head), height, width, OUTPUTS)
-    models = {"float32": model, "int8": convert.to_int8(model, pictures)}
+    models = {"float32": model, "int8": convert.to_int8(model, pictures, {OUTPUTS[0]: SCORE_RANGE})}
     for name, content in models.items():
         replace_file(folder / f"{name}.tflite", content)
     return models

@@ -165,6 +165,11 @@ def test_hdbscan_takes_few_parts_for_no_group(count: int) -> None:
     assert hdbscan(np.eye(3)[:count]).count == 0
 
 
+def test_hdbscan_does_not_mind_parts_that_are_all_alike() -> None:
+    pytest.importorskip("sklearn")
+    assert hdbscan(np.ones((8, 5))).count <= 1
+
+
 # Cut-outs
 
 
@@ -229,7 +234,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 
 def test_what_a_daemon_has_kept_can_be_grouped(tmp_path: Path) -> None:
     source = (
-        f'type = "synthetic"\nwidth = {WIDTH}\nheight = {HEIGHT}\ncount = 12\nrate_hz = 5\ndefect_rate = 1.0'
+        f'type = "synthetic"\nwidth = {WIDTH}\nheight = {HEIGHT}\ncount = 6\nrate_hz = 5\ndefect_rate = 1.0'
     )
     Daemon(load(settings(tmp_path, source, more="[evidence]\nmin_free_mb = 0\n"))).run()
     evidence = tmp_path / "state" / "evidence"
@@ -242,7 +247,7 @@ def test_failed_parts_of_one_kind_come_together(state: Path) -> None:
     found = group_evidence(state / "evidence", silent)
     assert found.parts == len(failed_pictures(state / "evidence")) >= 12
     assert found.agreement is not None
-    assert found.agreement > 0.3
+    assert found.agreement > 0.15  # by chance it is 0.0 ± 0.05
     assert not found.skipped
 
 

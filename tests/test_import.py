@@ -13,11 +13,12 @@ from tiny_model import Output, strange
 from typer.testing import CliRunner
 
 from edge.cli.main import app
-from edge.config import Rules
+from edge.config import Check, Rules
 from edge.config.detection import DetectionRules
 from edge.errors import BundleError, ConfigError, EdgeError, InferenceError
 from edge.judge.rules import judge
 from edge.model.bundle import load
+from edge.model.checks import open_check
 from edge.model.layouts.anchors import GRIDS
 from edge.model.runner import Model, open_model
 from edge.model.tables.outputs import PostProcessed, Ssd, Yolo5, Yolo8, YoloEnd
@@ -337,6 +338,15 @@ def test_a_crowd_that_cannot_all_be_looked_at_never_passes(tmp_path: Path) -> No
     decision = judge(seen, opened.limits, rules)  # type: ignore[arg-type]
     assert decision.verdict is Verdict.INCONCLUSIVE
     assert "more was found than can be looked at" in decision.reasons[0]
+
+
+def test_a_rule_cannot_ask_for_what_the_model_never_looks_at(tmp_path: Path) -> None:
+    bundle = imported(tmp_path, a_yolov8(), *detect(*LABELS), "--min-score", 0.4)
+    rules = Rules(detection=DetectionRules(fail_labels=["bottle"]))
+    with pytest.raises(
+        ConfigError, match=r"doubt_from: 0\.3 is under detection\.min_score of .*, which is 0\.4"
+    ):
+        open_check(Check(name="caps", bundle=bundle, rules=rules), None)
 
 
 def test_a_score_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-from rendered_parts import Look, Shape, bar, cut, disc, render
+from rendered_parts import Look, Shape, bar, both, cut, disc, half_plane, mapped, render
 
 from edge.cli.main import app
 from edge.config import Check as CheckConfig
@@ -310,6 +310,100 @@ def test_a_bad_part_is_no_golden_picture(files: Path, tmp_path: Path) -> None:
     code, _ = edge("measure", *words)
     assert code == 78
     assert not (tmp_path / "bundle").exists()
+
+
+# --- tools that move with the part
+
+
+def lying(dx: float, dy: float, turn_deg: float) -> Shape:
+    """A part with an ear, which has moved and turned."""
+    turn = np.deg2rad(turn_deg)
+    back = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    shape = cut(both(bar((80, 82), 60, 80), bar((60, 38), 14, 14)), disc((80, 82), 20))
+
+    def places(points: np.ndarray) -> np.ndarray:
+        return (points - np.array([80 + dx, 80 + dy])) @ back.T + 80
+
+    return mapped(shape, places, 1)
+
+
+ANCHORED = """
+picture = "part.png"
+[anchor]
+corner = [44, 24]
+opposite = [104, 66]
+search_px = 24
+turn_deg = 6
+[[tools]]
+type = "caliper"
+name = "width"
+start = [40, 110]
+end = [120, 110]
+across_px = 26
+[[tools]]
+type = "circle"
+name = "bore"
+centre = [80, 82]
+radius_px = 20
+search_px = 8
+inside = "light"
+[[tools]]
+type = "area"
+name = "area"
+corner = [30, 10]
+opposite = [130, 145]
+"""
+
+
+@pytest.fixture(scope="module")
+def anchored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("anchored")
+    (folder / "tools.toml").write_text(ANCHORED)
+    PIL.Image.fromarray(render(lying(0, 0, 0), 160, 160, Look(noise=1))).save(folder / "part.png")
+    words = [str(folder / "tools.toml"), str(folder / "part.png"), "--out", str(folder / "bundle")]
+    code, said = edge("measure", *words)
+    assert code == 0, said
+    return folder
+
+
+@pytest.mark.parametrize("pose", [(0, 0, 0), (15, -8, 0), (-12.4, 9.7, 0), (6, 5, 5), (-9, -7, -5)])
+def test_tools_move_with_the_part(anchored: Path, pose: tuple[float, float, float]) -> None:
+    limits = (Tolerance(name="width", lower=59.8, upper=60.2), Tolerance(name="bore", lower=39.8, upper=40.2))
+    part = inspected(anchored, render(lying(*pose), 160, 160, Look(noise=1, seed=3)), limits)
+    assert part.decision.reasons == ()
+    assert measured(part)["width"].value == pytest.approx(60, abs=0.1)
+    assert measured(part)["bore"].value == pytest.approx(40, abs=0.1)
+    assert measured(part)["area"].value == pytest.approx(60 * 80 + 14 * 11 - np.pi * 400, rel=0.005)
+
+
+def test_a_part_that_is_not_found_is_in_doubt(anchored: Path) -> None:
+    empty = render(half_plane((80, 500), 90), 160, 160, Look(noise=1))
+    part = inspected(anchored, empty, (Tolerance(name="width", lower=1),))
+    assert part.decision.verdict is Verdict.INCONCLUSIVE
+    assert "width: the part was not found" in part.decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('picture = "part.png"', "", "picture and anchor belong together"),
+        ("corner = [44, 24]", "corner = [2, 2]\n", "there is nothing to be seen in it"),
+        ("opposite = [104, 66]", "opposite = [204, 66]", "lie outside of its picture"),
+        ("opposite = [104, 66]", "opposite = [48, 66]", "8 pixels above and to the left"),
+        ('picture = "part.png"', 'picture = "tools.toml"', "is not a JPEG"),
+    ],
+)
+def test_an_anchor_that_cannot_be_found_is_refused(
+    old: str, new: str, why: str, anchored: Path, tmp_path: Path
+) -> None:
+    tools = ANCHORED.replace(old, new, 1)
+    if "nothing" in why:
+        tools = tools.replace("opposite = [104, 66]", "opposite = [20, 20]", 1)
+    (tmp_path / "tools.toml").write_text(tools)
+    (tmp_path / "part.png").write_bytes((anchored / "part.png").read_bytes())
+    code, said = edge("measure", str(tmp_path / "tools.toml"), str(anchored / "part.png"))
+    assert code == 78
+    assert why in said
 
 
 def test_a_lens_that_the_frame_is_rid_of_is_not_corrected_again(files: Path, tmp_path: Path) -> None:

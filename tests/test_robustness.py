@@ -11,9 +11,11 @@ import tiny_bundle
 import washers
 from test_cli import edge
 
-from edge.cli.bundles import open_bundle, things_in
-from edge.cli.robustness import GoodOrBad, Labelled, Level, Robustness, of_classes, of_parts, of_things, sweep
+from edge.cli.bundles import open_bundle
+from edge.cli.evaluate import things_in
+from edge.cli.robustness import Robustness, of_classes, of_parts, of_things, sweep
 from edge.cli.robustness_plot import plot, save_plot
+from edge.cli.tally import GoodOrBad, Labelled, Level
 from edge.errors import ConfigError
 from edge.teach.disturbances import DISTURBANCES
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from parts import frame
+from pydantic import ValidationError
 
 from edge.config import Check, Rules
 from edge.config.segmentation import AreaLimits, SegmentationRules
@@ -24,6 +25,7 @@ from edge.model.interpreter import TensorSpec
 from edge.model.manifest import Input
 from edge.model.runner import open_model
 from edge.model.segmentation import Segmenter
+from edge.model.tables.segmentation import SegmentationHead
 from edge.preprocess.layout import InputSpec, lay_out
 from edge.preprocess.stitch import stitch_classes
 from edge.preprocess.tensor import prepare
@@ -172,6 +174,11 @@ def test_a_model_that_is_no_segmenter_is_refused(
     bundle = tiny_bundle.segmentation(tmp_path / "a", model(), labels)
     with pytest.raises(BundleError, match=words):
         open_model(load(bundle))
+
+
+def test_two_classes_of_one_name_are_refused() -> None:
+    with pytest.raises(ValidationError, match="crack is there more than once"):
+        SegmentationHead(labels=["good", "crack", "crack"])
 
 
 def test_nothing_but_background_passes() -> None:

@@ -103,6 +103,13 @@ def test_real_defects_are_grafted_from_pictures_with_masks(good: Path, tmp_path:
     assert [row["kind"] for row in record["pictures"]] == ["graft", "hole"] * 2
 
 
+def test_masks_beside_good_parts_are_no_parts(good: Path, tmp_path: Path) -> None:
+    PIL.Image.new("L", (96, 96)).save(good / "000_mask.png")
+    run("synthesize", good, "--out", tmp_path / "made", "--count", "12")
+    record = json.loads((tmp_path / "made" / "synthetic.json").read_text())
+    assert {row["parent"] for row in record["pictures"]} <= {f"{seed:03}.png" for seed in range(4)}
+
+
 def test_a_picture_that_cannot_be_read_is_told_and_left_out(good: Path, tmp_path: Path) -> None:
     (good / "000.png").write_text("no picture")
     code, told = run("synthesize", good, "--out", tmp_path / "made", "--count", "6")
@@ -126,14 +133,16 @@ def test_a_picture_that_cannot_be_read_is_told_and_left_out(good: Path, tmp_path
         (("--out", "OUT", "--label", " "), "give a name of one line"),
         (("--out", "OUT", "--roi", "500,500,600,600"), "the region of interest lies outside it"),
         (("--out", "OUT", "--donors", "GOOD"), "holds no mask for"),
-        (("--out", "GOOD"), "is not empty; give --out a new folder"),
+        (("--out", "GOOD"), "would be taken for good parts"),
+        (("--out", "INSIDE"), "would be taken for good parts"),
+        (("--out", "FULL"), "is not empty; give --out a new folder"),
         (("--recall", "GOOD"), "model.toml"),
     ],
 )
 def test_what_will_not_do_is_refused(
     good: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    places = {"OUT": tmp_path / "made", "GOOD": good}
+    places = {"OUT": tmp_path / "made", "GOOD": good, "INSIDE": good / "made", "FULL": tmp_path}
     code, told = run("synthesize", good, *(str(places.get(one, one)) for one in arguments))
     assert (code, said in told) == (78, True), told
 

@@ -1,15 +1,13 @@
 """`edge eval --robust`: what disturbed pictures do to a bundle's figures, and what the quality gate catches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
-from edge.cli.box_evaluation import BoxEvaluation
 from edge.cli.bundles import classes_in, labels_of, open_bundle, pictures_in
-from edge.cli.class_evaluation import ClassEvaluation
-from edge.cli.evaluation import Evaluation
 from edge.cli.progress import bar
+from edge.cli.tally import BAD, DIGITS, GOOD, Classes, GoodOrBad, Labelled, Level, Named, Tally, Things
 from edge.config import Quality
 from edge.errors import CaptureError, ConfigError
 from edge.judge.classification import UNKNOWN
@@ -18,52 +16,9 @@ from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.teach.disturbances import DISTURBANCES, Disturbance
-from edge.types import Box, Defect, Detection, Detections, Frame, Image, Inspection, Verdict
+from edge.types import Box, Defect, Frame, Image
 
-BAD, GOOD = "bad", "good"
-OVERLAP = 0.5
-"""Intersection over union from which on a thing is found."""
 CAUGHT = "caught by the quality gate"
-DIGITS = 4
-
-
-class Labelled(NamedTuple):
-    """A picture, and what it shows: `good`, `bad`, or a class; or the things in it, each with its box."""
-
-    path: Path
-    label: str
-    things: tuple[Defect, ...] = ()
-
-    def moved(self, place: Callable[[Box], Box | None]) -> Self:
-        """The same with its things where they are after a move; those out of view are gone."""
-        places = ((thing, place(thing.box)) for thing in self.things)
-        return self._replace(
-            things=tuple(replace(thing, box=box) for thing, box in places if box is not None)
-        )
-
-
-class Named(NamedTuple):
-    """What the figures of a level are called."""
-
-    quality: str
-    missed: str
-    stopped: str
-
-
-@dataclass(frozen=True)
-class Level:
-    """What became of all pictures at one strength. Shares are 0…1.
-
-    `quality` is the model's figure over all of them, whether or not they are fit; None where it has none. `unfit`
-    are those that the quality gate catches. With it, `missed` are bad parts that pass, or parts that are taken for
-    another class, and `stopped` good ones that do not pass, or parts that have no class.
-    """
-
-    strength: float
-    quality: float | None
-    unfit: float
-    missed: float
-    stopped: float
 
 
 @dataclass(frozen=True)
@@ -114,53 +69,6 @@ class Robustness:
             yield f"  {self.named.stopped:<42}{_row(_digits(curve, 'stopped'))}"
 
 
-class GoodOrBad:
-    """For a bundle that tells good parts from bad ones."""
-
-    NAMED = Named("AUROC of the model alone", "bad parts that pass", "good parts that do not pass")
-
-    def __init__(self) -> None:
-        self._counted = Evaluation()
-
-    def add(self, picture: Labelled, part: Inspection, unfit: tuple[str, ...]) -> None:
-        """Count one, judged as if it were fit."""
-        self._counted.add(picture.path, _gated(part, unfit), is_bad=picture.label == BAD, masks=None)
-
-    def level(self, strength: float, unfit: float) -> Level:
-        """What it came to."""
-        found = self._counted.figures()
-        missed = found["escapes"] / found["bad"]
-        stopped = (found["overkill"] + found["undecided_good"]) / found["good"]
-        return Level(strength, found["auroc"], unfit, round(missed, DIGITS), round(stopped, DIGITS))
-
-
-class Classes:
-    """For a bundle that tells classes apart: what is named wrong is missed."""
-
-    NAMED = Named(
-        "balanced accuracy of the model alone", "parts taken for another class", "parts without a class"
-    )
-
-    def __init__(self, labels: Sequence[str], classes: Sequence[str], folder: Path) -> None:
-        """Raises `ConfigError`, as `ClassEvaluation`."""
-        self._counted = ClassEvaluation(labels, classes, folder)
-        self._answers: list[str | None] = []
-        self._missed = 0
-
-    def add(self, picture: Labelled, part: Inspection, unfit: tuple[str, ...]) -> None:
-        """Count one, judged as if it were fit."""
-        self._counted.add(picture.label, picture.path, part)
-        answer = None if _is_undecided(_gated(part, unfit)) else part.decision.label
-        self._answers.append(answer)
-        self._missed += answer not in {None, picture.label}
-
-    def level(self, strength: float, unfit: float) -> Level:
-        """What it came to."""
-        missed, stopped = (count / len(self._answers) for count in (self._missed, self._answers.count(None)))
-        quality = self._counted.figures()["balanced_accuracy"]
-        return Level(strength, quality, unfit, round(missed, DIGITS), round(stopped, DIGITS))
-
-
 def of_parts(bundle: Path, good: Path, bad: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
     """Of a bundle that tells good parts from bad ones: the figures, and lines. Raises `EdgeError`."""
     pictures = _labelled({GOOD: pictures_in(good), BAD: pictures_in(bad)})
@@ -192,7 +100,7 @@ def _labelled(folders: Mapping[str, Sequence[Path]]) -> list[Labelled]:
 def _told(
     check: Check,
     pictures: Sequence[Labelled],
-    tally: Callable[[], "Tally"],
+    tally: Callable[[], Tally],
     plot: Path | None,
 ) -> tuple[dict[str, Any], list[str]]:
     with bar() as progress:
@@ -204,41 +112,6 @@ def _told(
         save_plot(found, plot)
         told.append(f"\nplot {plot}")
     return found.to_json(), told
-
-
-class Things:
-    """For a bundle that finds things: what is there and not found is missed."""
-
-    NAMED = Named("mAP50 of the model alone", "things not found", "pictures without an answer")
-
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._counted = BoxEvaluation(labels)
-        self._missed = self._marked = self._stopped = self._pictures = 0
-
-    def add(self, picture: Labelled, part: Inspection, unfit: tuple[str, ...]) -> None:
-        """Count one. Of one that is not fit, nothing is missed: somebody looks at it."""
-        there = list(picture.things)
-        self._counted.add(picture.path, part, there)
-        prediction = part.findings[0].prediction if part.findings else None
-        answered = isinstance(prediction, Detections) and not unfit
-        found = prediction.found if isinstance(prediction, Detections) else ()
-        self._missed += sum(answered and not _is_found(thing, found) for thing in there)
-        self._marked += len(there)
-        self._stopped += not answered
-        self._pictures += 1
-
-    def level(self, strength: float, unfit: float) -> Level:
-        """What it came to."""
-        missed, stopped = self._missed / max(1, self._marked), self._stopped / max(1, self._pictures)
-        quality = self._counted.figures()["map50"]
-        return Level(strength, quality, unfit, round(missed, DIGITS), round(stopped, DIGITS))
-
-
-def _is_found(thing: Defect, found: Sequence[Detection]) -> bool:
-    return any(one.label == thing.label and one.box.iou(thing.box) >= OVERLAP for one in found)
-
-
-Tally = GoodOrBad | Classes | Things
 
 
 @dataclass(eq=False)
@@ -305,17 +178,6 @@ def _judge(check: Check, gate: QualityGate, picture: Image, labelled: Labelled, 
 
 OPEN = QualityGate(QualityLimits(), Quality(enabled=False))
 """Lets everything through: what would the model say?"""
-
-
-def _gated(part: Inspection, unfit: tuple[str, ...]) -> Inspection:
-    """A part as the daemon judges it: what is not fit is inconclusive. It keeps its score."""
-    if not unfit:
-        return part
-    return replace(part, decision=replace(part.decision, verdict=Verdict.INCONCLUSIVE, reasons=unfit))
-
-
-def _is_undecided(part: Inspection) -> bool:
-    return part.decision.verdict in {Verdict.INCONCLUSIVE, Verdict.ERROR}
 
 
 def _frame(picture: Image, path: Path) -> Frame:

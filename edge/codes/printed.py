@@ -4,12 +4,12 @@ It sees marks that are as thin as print, in number and density like those of the
 nothing: another date, mirrored letters or a scratch pattern of the same density are print to it.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge.table import Segment, Table
 from edge.types import Box, Image, Print
@@ -39,6 +39,12 @@ class PrintPlace(Table):
         le=1,
         description="Share of the place that marks cover when it is good: 'edge read' says it.",
     )
+
+    @model_validator(mode="after")
+    def _holds_pixels(self) -> Self:
+        if self.corner[0] >= self.opposite[0] or self.corner[1] >= self.opposite[1]:
+            raise ValueError("corner must lie above and to the left of opposite")
+        return self
 
 
 def look_for_print(image: Image, box: Box, place: PrintPlace) -> Print:

@@ -26,6 +26,8 @@ WEAK = frozenset({"Codabar", "Code39", "DataBar", "EAN13", "EAN8", "ITF", "UPCA"
 A blurred EAN13 was read as another one time in twelve, and by both ways to make black and white of it alike.
 """
 AGREEING = 2
+PLAIN_TO_SEE = frozenset({"Aztec", "DataMatrix", "PDF417", "QRCode"})
+"""Kinds whose finder pattern is nothing else, also where their check sums are wrong."""
 
 
 def require_reader() -> None:
@@ -76,7 +78,8 @@ class _Seen:
         once = set()
         for barcode in barcodes:
             text = barcode.text if barcode.valid else ""
-            if text or unreadable:
+            # Half of what is said to be a damaged barcode is a pattern of stripes.
+            if text or (unreadable and _name(barcode.format) in PLAIN_TO_SEE):
                 reading = _reading(barcode, text, self._box, back)
                 once.add((reading.symbology, text))
                 self.readings.setdefault((reading.symbology, text), reading)

@@ -10,6 +10,7 @@ from edge.errors import NothingToMeasureError
 from edge.gauge.scan import Points
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 FAR = 3.5
 """A point that is farther off, in standard deviations, does not belong."""
@@ -28,7 +29,8 @@ class Line:
     """A straight edge. `centre` is the middle of its points, `along` a unit vector.
 
     `scatter` is the standard deviation of a point from the line, `u_across` that of the centre, across the line,
-    and `u_angle` that of its direction in radians.
+    and `u_angle` that of its direction in radians. `length` is from its first point to its last, and
+    `belongs` says which of the points lie on it.
     """
 
     centre: Floats
@@ -36,17 +38,13 @@ class Line:
     scatter: float
     u_across: float
     u_angle: float
-    points: Points
+    length: float
+    belongs: Flags
 
     @property
     def across(self) -> Floats:
         """The unit vector that stands on it."""
         return np.array([-self.along[1], self.along[0]])
-
-    @property
-    def length(self) -> float:
-        """From its first point to its last."""
-        return float(np.ptp(self.points @ self.along))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +56,7 @@ class Circle:
     scatter: float
     u_radius: float
     u_centre: float
-    points: Points
+    belongs: Flags
 
 
 def fit_line(points: Points, pixel: float) -> Line:
@@ -84,10 +82,11 @@ def fit_line(points: Points, pixel: float) -> Line:
     _most(belongs, "a line")
     count = int(belongs.sum())
     scatter = _deviation(off[belongs], 2)
-    _smooth(scatter, pixel, float(np.ptp(points[belongs] @ along)), "a line")
+    length = float(np.ptp(points[belongs] @ along))
+    _smooth(scatter, pixel, length, "a line")
     spread = float(((points[belongs] - centre) @ along).std())
     u_across = scatter / sqrt(count)
-    return Line(centre, along, scatter, u_across, u_across / max(spread, 1e-9), points[belongs])
+    return Line(centre, along, scatter, u_across, u_across / max(spread, 1e-9), length, belongs)
 
 
 def fit_circle(points: Points, pixel: float) -> Circle:
@@ -106,7 +105,7 @@ def fit_circle(points: Points, pixel: float) -> Circle:
     scatter = _deviation(_off_circle(points, centre, radius)[belongs], 3)
     _smooth(scatter, pixel, radius, "a circle")
     u = scatter * np.sqrt(np.diag(np.linalg.inv(slopes.T @ slopes)))
-    return Circle(centre, radius, scatter, float(u[2]), float(u[:2].max()), points[belongs])
+    return Circle(centre, radius, scatter, float(u[2]), float(u[:2].max()), belongs)
 
 
 def _stepped(points: Points, centre: Floats, radius: float) -> tuple[Floats, float, Floats]:
@@ -135,7 +134,7 @@ def _off_circle(points: Points, centre: Floats, radius: float) -> Floats:
     return np.asarray(np.hypot(*(points - centre).T) - radius)
 
 
-def _near(off: Floats, pixel: float, unknowns: int) -> npt.NDArray[np.bool_]:
+def _near(off: Floats, pixel: float, unknowns: int) -> Flags:
     # The median of normal errors as a standard deviation, with what few points lack (Rousseeuw and Leroy 1987).
     deviation = 1.4826 * (1 + 5 / (len(off) - unknowns)) * float(np.median(np.abs(off)))
     return np.asarray(np.abs(off) <= max(FAR * deviation, NEAR_PX * pixel))
@@ -155,7 +154,7 @@ def _enough(points: Points) -> None:
         )
 
 
-def _most(belongs: npt.NDArray[np.bool_], shape: str) -> None:
+def _most(belongs: Flags, shape: str) -> None:
     if belongs.mean() < FEWEST or belongs.sum() < FEWEST_POINTS:
         raise NothingToMeasureError(f"{belongs.sum()} of {belongs.size} edge points lie on {shape}")
 

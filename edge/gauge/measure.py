@@ -5,7 +5,7 @@ parts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import acos, degrees, hypot, isfinite, sqrt
 from typing import assert_never
 
@@ -34,7 +34,7 @@ DRAWN = 96
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A shape in the plane, and its edge in the frame. `pixel` is the length of one there."""
+    """A shape in the plane, and the points of its edge that lie on it, in the frame; `pixel`: one's size."""
 
     shape: Line | Circle
     edge: Edge
@@ -130,7 +130,7 @@ def _named(names: tuple[str, str], seen: dict[str, Seen | str]) -> tuple[Seen, S
 
 def _straight(edge: Edge, plane: Plane) -> Seen:
     pixel = plane.pixel(edge.points.mean(axis=0))
-    return Seen(fit_line(plane.places(edge.points), pixel), edge, pixel)
+    return _seen(fit_line(plane.places(edge.points), pixel), edge, pixel)
 
 
 def _caliper(tool: Caliper, view: View, plane: Plane) -> Value:
@@ -191,7 +191,11 @@ def _round(tool: Round, view: View, plane: Plane) -> Seen:
     scan = rays(view, tool.centre, tool.radius_px - tool.search_px, tool.radius_px + tool.search_px)
     edge = find_edge(scan, "rising" if tool.inside == "dark" else "falling", "only", tool.min_step)
     pixel = plane.pixel(edge.points.mean(axis=0))
-    return Seen(fit_circle(plane.places(edge.points), pixel), edge, pixel)
+    return _seen(fit_circle(plane.places(edge.points), pixel), edge, pixel)
+
+
+def _seen(shape: Line | Circle, edge: Edge, pixel: float) -> Seen:
+    return Seen(shape, replace(edge, points=edge.points[shape.belongs]), pixel)
 
 
 def _diameter(seen: Seen, plane: Plane) -> Value:

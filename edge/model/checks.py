@@ -43,6 +43,7 @@ def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = 
     model = open_any(bundle, config.threads)
     golden.check(bundle, golden.replay(bundle, model))
     check_rules(config, model.limits, model.task, model.labels)
+    _check_scores(config, bundle)
     delegate = DelegateConfig.of(config)
     if isinstance(model, Instrument):
         if delegate.name not in {CPU.name, AUTO}:
@@ -60,6 +61,17 @@ def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = 
     if delegate.name == CPU.name:
         return Check(config, model)
     return Check(config, Standby(bundle, model, delegate, config.threads))
+
+
+def _check_scores(config: CheckConfig, bundle: Bundle) -> None:
+    """What a detector never looks at must not count as absent. Raises `ConfigError`."""
+    table, doubt_from = bundle.manifest.detection, config.rules.detection.doubt_from
+    if table is not None and doubt_from < table.min_score:
+        raise ConfigError(
+            f"check {config.name}: rules.detection.doubt_from: {doubt_from:g} is under detection.min_score of"
+            f" {bundle.folder}, which is {table.min_score:g}: nothing so faint is ever found; raise the one, or"
+            " lower the other"
+        )
 
 
 def _as_tuned(bundle: Bundle, cpu: Model, delegate: DelegateConfig, tuned: Path | None) -> Model | Standby:

@@ -153,8 +153,8 @@ class Manifest(Table):
         yield from (head.head for head in heads if head is not None and head.head is not None)
         if self.detection and isinstance(self.detection.outputs, Ssd) and self.detection.outputs.anchors:
             yield self.detection.outputs.anchors
-        if self.measurement is not None and self.measurement.calibration is not None:
-            yield self.measurement.calibration
+        if self.measurement is not None:
+            yield from self.measurement.files
         if self.model is not None:
             yield self.model
         if self.input is not None and self.input.restore is not None:

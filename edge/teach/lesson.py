@@ -116,7 +116,7 @@ def teach_again(
 ) -> Taught:
     """Teach a product anew in the setting of one of its bundles, but with these steps before the model.
 
-    For comparing steps: nothing else is chosen. Raises like `teach`.
+    For comparing steps: nothing is chosen, so no defects are made up. Raises like `teach`.
     """
     start, manifest = monotonic(), bundle.manifest
     head = manifest.anomaly
@@ -126,7 +126,7 @@ def teach_again(
     wishes = Wishes(roi=spec.roi, tiles=spec.tiles_x, method=head.method, enhance=enhance, force=True)
     eye = Eye.of(shipped.backbone(manifest.network), spec, processors())
     with Shelf(shelf) as held:
-        gathered = Gatherer([eye], spec.roi, wishes.seed).gather(good, (), wishes.tiles, progress)
+        gathered = Gatherer([eye], spec.roi, wishes.seed).gather_good(good, wishes.tiles, progress)
         choice = Choice(eye, tuple(head.strides_px), head.method)
         return conclude(manifest.name, held, gathered, choice, wishes, start, progress)
 

@@ -62,9 +62,11 @@ class SyntheticFolder:
         if len(self._shown) < SHOWN:
             self._shown.append(exhibit(made))
 
-    def close(self, skipped: Sequence[str], title: str = "made-up defects") -> None:
+    def close(self, skipped: Sequence[str]) -> None:
         """Write the sheet and the record. Raises `ConfigError`."""
-        sheet = contact_sheet(self._shown, COLUMNS, title, "each as it is, and with a line around the defect")
+        sheet = contact_sheet(
+            self._shown, COLUMNS, "made-up defects", "each as it is, and with a line around the defect"
+        )
         self._write(CLASSES, "".join(f"{name}\n" for name in self._classes).encode())
         self._write(SHEET, encode_jpeg(sheet, 90))
         record = {
