@@ -3,7 +3,7 @@
 import ctypes
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -157,6 +157,7 @@ def describe(inspection: Inspection, recipe: str) -> dict[str, Any]:
         if frame.truth is None
         else [{"label": defect.label, "box": _box(defect.box)} for defect in frame.truth],
         "stage_ms": {stage: round(ms, 3) for stage, ms in inspection.stage_ms.items()},
+        **({} if inspection.passage is None else {"track": asdict(inspection.passage)}),
     }
 
 

@@ -458,3 +458,10 @@ def test_a_lens_that_the_frame_is_rid_of_is_not_corrected_again(files: Path, tmp
     with pytest.raises(ConfigError, match=r"correction\.lens: check size corrects the lens itself"):
         open_checks(twice, None)
     assert len(open_checks(once, None)) == 1
+
+
+def test_a_tool_without_a_network_takes_no_steps_of_enhancement(files: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"check size: enhance: is for networks, but .* has none; take it out"
+    ):
+        inspected(files, a_picture(), enhance=({"type": "clahe"},))

@@ -256,6 +256,14 @@ def test_defects_at_the_edge_and_of_any_size_can_be_shown(spot: Box) -> None:
     assert contact_sheet([item]).ndim == 3
 
 
+@pytest.mark.parametrize("size", [(30, 300), (300, 30), (2, 400)])
+def test_a_close_up_has_room_on_a_slim_picture(size: tuple[int, int]) -> None:
+    width, height = size
+    middle = Box(width / 2, height / 2, width / 2 + 1, height / 2 + 1)
+    item = Exhibit(picture(width, height), None, Verdict.FAIL, "P-1", "", None, middle)
+    assert contact_sheet([item]).ndim == 3
+
+
 def test_a_part_that_was_not_judged_is_shown_without_a_badge() -> None:
     item = Exhibit(picture(320, 240), None, None, "P-1", "size 0.05", None, None)
     judged = Exhibit(picture(320, 240), None, Verdict.PASS, "P-1", "size 0.05", None, None)

@@ -51,8 +51,8 @@ def test_pictures_masks_and_boxes_lie_side_by_side(good: Path, tmp_path: Path) -
     assert [row["kind"] for row in record["pictures"]] == [*KINDS, *KINDS]
     assert (tmp_path / "made" / "classes.txt").read_text().split() == list(KINDS)
     for row in record["pictures"]:
-        place = tmp_path / "made" / "pictures" / row["name"]
-        mask = read(place.with_name(f"{row['name']}_mask.png")).max(axis=2) > 127
+        place = tmp_path / "made" / row["name"]
+        mask = read(place.with_name(f"{place.name}_mask.png")).max(axis=2) > 127
         rows, columns = np.nonzero(mask)
         assert row["box"] == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         number, x, y, wide, tall = map(float, place.with_suffix(".txt").read_text().split())
@@ -69,7 +69,7 @@ def test_the_same_seed_writes_the_same_files_and_another_seed_others(good: Path,
     for name, seed in (("one", "3"), ("again", "3"), ("other", "4")):
         assert run("synthesize", good, "--out", tmp_path / name, "--count", "8", "--seed", seed)[0] == 0
     one, again, other = (
-        {path.name: path.read_bytes() for path in (tmp_path / name / "pictures").iterdir()}
+        {path.name: path.read_bytes() for path in (tmp_path / name).glob("*/*")}
         for name in ("one", "again", "other")
     )
     assert one == again
@@ -86,7 +86,7 @@ def test_the_seventh_picture_is_the_same_however_many_are_asked_for(good: Path) 
 def test_all_defects_can_have_one_name(good: Path, tmp_path: Path) -> None:
     run("synthesize", good, "--out", tmp_path / "made", "--count", "3", "--label", "defect")
     assert (tmp_path / "made" / "classes.txt").read_text() == "defect\n"
-    assert {path.read_text()[0] for path in (tmp_path / "made" / "pictures").glob("*.txt")} == {"0"}
+    assert {path.read_text()[0] for path in (tmp_path / "made" / "defect").glob("*.txt")} == {"0"}
 
 
 def test_real_defects_are_grafted_from_pictures_with_masks(good: Path, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_picture_that_cannot_be_read_is_told_and_left_out(good: Path, tmp_path
         (("--out", "OUT", "--kinds", ""), "there is no ''"),
         (("--out", "OUT", "--kinds", "graft"), "give --donors DIR"),
         (("--out", "OUT", "--severity", "extreme"), "there is no 'extreme'; use any, mild"),
-        (("--out", "OUT", "--label", " "), "give a name of one line"),
+        (("--out", "OUT", "--label", "../x"), "cannot be the name of a folder"),
         (("--out", "OUT", "--roi", "500,500,600,600"), "the region of interest lies outside it"),
         (("--out", "OUT", "--donors", "GOOD"), "holds no mask for"),
         (("--out", "GOOD"), "would be taken for good parts"),

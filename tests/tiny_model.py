@@ -66,10 +66,12 @@ class Graph:
         self.codes.append(opcode)
         self.operators.append(made)
 
-    def means(self, picture: int, size: int, stride: int) -> int:
+    def means(
+        self, picture: int, size: int, stride: int, scale: float = 1 / 128, zero_point: int = -1
+    ) -> int:
         """Means of squares of `stride` pixels, as features of three channels."""
         cells = size // stride
-        given = self.tensor((1, cells, cells, 3), "int8", 1 / 128, -1)
+        given = self.tensor((1, cells, cells, 3), "int8", scale, zero_point)
         pool = tfl.Pool2DOptionsT()
         pool.padding, pool.strideW, pool.strideH = tfl.Padding.VALID, stride, stride
         pool.filterWidth, pool.filterHeight = stride, stride
@@ -301,4 +303,36 @@ def detector(
         outputs.append(given)
     for output, name in zip(outputs, names, strict=True):
         graph.tensors[output].name = name.encode()
+    return graph.content([picture], outputs)
+
+
+def part_detector(size: int = 64, stride: int = 2, cells: int = 5) -> bytes:
+    """Finds red squares of `cells` cells of `stride` pixels, and on them green marks of four cells or so.
+
+    The logit of red is 16 × (share of the square that is red - 0.75), that of green 60 × (share - 0.08); both have
+    boxes as large as the square.
+    """
+    graph = Graph()
+    across, grey = size // stride, 1 / 255
+    # Black is zero, so that what is beyond the picture's edge is black, too.
+    picture = graph.tensor((1, size, size, 3), "int8", grey, -128)
+    colours = graph.means(picture, size, stride, grey, -128)
+    rows = np.zeros((2, cells, cells, 3), np.int8)
+    kernel_scale = 60 / cells**2 / 127
+    rows[0, ..., 0], rows[1, ..., 1] = round(16 / cells**2 / kernel_scale), 127
+    outputs = []
+    for name, scale, weights, start in (
+        ("scores", 1 / 8, rows, [-16 * 0.75, -60 * 0.08]),
+        ("distances", 1 / 64, np.zeros((4, 1, 1, 3), np.int8), [np.log(cells / 2)] * 4),
+    ):
+        given = graph.tensor((1, across, across, len(weights)), "int8", scale, 0)
+        kernel = graph.tensor(weights.shape, "int8", kernel_scale, 0, weights)
+        steps = np.rint(np.array(start) / (kernel_scale * grey)).astype(np.int32)
+        bias = graph.tensor((len(weights),), "int32", kernel_scale * grey, 0, steps)
+        layer = tfl.Conv2DOptionsT()
+        layer.padding, layer.strideW, layer.strideH = tfl.Padding.SAME, 1, 1
+        options = (tfl.BuiltinOptions.Conv2DOptions, layer)
+        graph.operator(tfl.BuiltinOperator.CONV_2D, [colours, kernel, bias], [given], options)
+        graph.tensors[given].name = name.encode()
+        outputs.append(given)
     return graph.content([picture], outputs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.cli.bundles import pictures_in
-from edge.cli.teaching import rectangle
+from edge.cli.teaching import NAME, rectangle
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def synthesize(
     _check_places(good, out, recall)
     if severity not in SEVERITIES:
         raise ConfigError(f"--severity: there is no '{severity}'; use {', '.join(SEVERITIES)}")
-    if label is not None and (not label.strip() or "\n" in label):
-        raise ConfigError("--label: give a name of one line")
+    if label is not None and not NAME.fullmatch(label):
+        raise ConfigError(f"--label: '{label}' cannot be the name of a folder; use letters, digits, - and _")
     trial = None if recall is None else Trial(recall)
     area = rectangle(roi) if roi is not None else None if trial is None else trial.area
     chosen = tuple(kinds.split(",")) if kinds is not None else KINDS

@@ -47,7 +47,7 @@ def _draw_shape(picture: Image, measured: Measurement, colour: Colour, scale: fl
         place = (round(x), round(y))
         cv2.circle(picture, place, 2, INK, -1, cv2.LINE_AA)
         cv2.circle(picture, place, 1, colour, -1, cv2.LINE_AA)
-    ends = np.array(measured.ends) * scale
+    ends = np.array(measured.ends).reshape(-1, 2) * scale
     if len(ends) == 2:  # noqa: PLR2004 - a length has two ends
         _draw_length(picture, ends[0], ends[1], colour)
     middle = (ends if len(ends) else points).mean(axis=0)
