@@ -26,6 +26,7 @@ from edge.model import shelves
 from edge.model.checks import open_inspector, probe_delegates
 from edge.model.faces import open_faces
 from edge.model.joining import open_joining
+from edge.model.restorations import load_restorer
 from edge.model.runtime import runtime
 from edge.model.tuning import FILE as TUNED
 from edge.model.untaught import REASON
@@ -45,6 +46,7 @@ from edge.store import examples
 from edge.store.evidence import EvidenceStore
 from edge.store.outbox import Outbox
 from edge.store.privacy import Privacy
+from edge.store.restored import Darkroom
 from edge.store.state_folder import writable
 from edge.teach.album import FEWEST
 from edge.types import Frame, Inspection, ModelIdentity, Sink, Source, Verdict
@@ -105,7 +107,9 @@ class Daemon:
         )
         self.lanes = [self.outbox.reader(sink.name) for sink in self.sinks]
         fail_at = {check.name: check.rules.fail_at for check in config.recipe.checks}
-        self.evidence = EvidenceStore(state / "evidence", config.evidence, fail_at)
+        self.evidence = EvidenceStore(
+            state / "evidence", config.evidence, fail_at, darkroom=self._darkroom(state / "verified.json")
+        )
         self.evidence.forget_after(self.outbox.epoch, self.outbox.head)
         self.privacy = Privacy(
             open_faces(config.privacy, state / "verified.json"),
@@ -269,6 +273,14 @@ class Daemon:
         find = self.evidence.find
         known = requests.handlers(self.health.status, lane, find, self.privacy.file, broker.publish)
         return {**known, **self.teaching.handlers()}
+
+    def _darkroom(self, verified: Path) -> Darkroom | None:
+        """Restores pictures of evidence, while no part waits for the disk."""
+        wanted = self.config.evidence
+        if wanted.restore is None or not wanted.enabled:
+            return None
+        restorer = load_restorer(wanted.restore, verified)
+        return Darkroom(restorer, lambda: len(self.parts) > 0, self._trouble("evidence.restore"))
 
     def _teaching_place(self) -> Place:
         state = self.config.station.state_dir

@@ -24,6 +24,7 @@ from edge.types import (
     Measurement,
     Measurements,
     ModelIdentity,
+    Print,
     Reading,
     Readings,
     Segmentation,
@@ -233,7 +234,10 @@ def _found(finding: Finding) -> dict[str, Any]:
         case Measurements():
             return {"measurements": [_measurement(measurement) for measurement in prediction.found]}
         case Readings():
-            return {"codes": [_reading(reading) for reading in prediction.found]}
+            return {
+                "codes": [_reading(reading) for reading in prediction.found],
+                "prints": [_print(seen) for seen in prediction.prints],
+            }
         case Anomaly() | Classification() | None:
             return {}
         case _:
@@ -255,8 +259,9 @@ def _area(area: Area) -> dict[str, Any]:
 def _measurement(measured: Measurement) -> dict[str, Any]:
     return {
         "name": measured.name,
-        "value": _rounded(measured.value),
-        "uncertainty": _rounded(measured.uncertainty),
+        # To a millionth: of a lens that shows a micrometre a pixel, an uncertainty is not to become 0.
+        "value": None if measured.value is None else round(measured.value, 6),
+        "uncertainty": round(measured.uncertainty, 6),
         "unit": measured.unit,
         "reason": measured.reason,
     }
@@ -264,6 +269,16 @@ def _measurement(measured: Measurement) -> dict[str, Any]:
 
 def _reading(reading: Reading) -> dict[str, Any]:
     return {"text": reading.text, "symbology": reading.symbology, "box": _box(reading.box)}
+
+
+def _print(seen: Print) -> dict[str, Any]:
+    return {
+        "name": seen.name,
+        "present": seen.present,
+        "density": _rounded(seen.density),
+        "box": _box(seen.box),
+        "reason": seen.reason,
+    }
 
 
 def _box(box: Box) -> list[float]:

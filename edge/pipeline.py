@@ -7,7 +7,7 @@ Each function that loops is the body of one thread; `edge.daemon` starts them an
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 from time import monotonic_ns
@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from edge.config import Check as CheckConfig
 from edge.errors import CaptureError, DeliveryError, DeviceError, InferenceError, NotTaughtError
+from edge.judge.identity import identify
 from edge.judge.rules import judge
 from edge.judge.vote import Joining, worst
 from edge.mailbox import Closed, Mailbox
@@ -145,6 +146,8 @@ def prepare_frame(
         return Ready(frame, checks, unfit, stage_ms=stopwatch.laps_ms)
     views = tuple(_view(pyramid, check) for check in checks)
     stopwatch.lap("preprocess")
+    if pyramid.restoring_ms:
+        stopwatch.split("preprocess", "restore", pyramid.restoring_ms)
     return Ready(frame, checks, (), views, stopwatch.laps_ms)
 
 
@@ -181,7 +184,9 @@ def judge_frame(ready: Ready) -> Inspection:
         for stage, ms in finding.stage_ms.items():
             stage_ms[stage] = stage_ms.get(stage, 0.0) + ms
     stage_ms["verdict"] = (monotonic_ns() - frame.captured_ns) / 1e6
-    return Inspection(frame, findings, worst([finding.decision for finding in findings]), stage_ms)
+    decisions = [finding.decision for finding in findings]
+    part_id, doubts = identify(decisions, frame.part_id)
+    return Inspection(replace(frame, part_id=part_id), findings, worst([*decisions, *doubts]), stage_ms)
 
 
 def judge_view(seen: View | InferenceError, check: Check, part_id: str | None) -> Finding:

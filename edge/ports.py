@@ -7,7 +7,7 @@ from edge.judge.deviation import Limits
 from edge.message import Report
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.view import Spec
-from edge.types import Decision, Inspection, ModelIdentity, Prediction, Row
+from edge.types import Decision, Image, Inspection, ModelIdentity, Prediction, Row
 
 
 class Model(Protocol):
@@ -47,6 +47,19 @@ class Model(Protocol):
 
     def fall_back(self, reason: str) -> bool:
         """Go on with the CPU, and say why in every report; False where the CPU is what has failed."""
+        ...
+
+
+class Restorer(Protocol):
+    """A network that gives a better picture, and judges nothing. For one thread."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which restoration it is."""
+        ...
+
+    def restore(self, image: Image) -> Image:
+        """The picture restored: of the same size, or larger. Raises `InferenceError`."""
         ...
 
 

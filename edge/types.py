@@ -268,7 +268,7 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Reading:
-    """A code or print that was read. `symbology` is its kind, such as QRCode; `box` in frame pixels."""
+    """A code. `symbology` is its kind, such as QRCode; `text` is empty where it is there but cannot be read."""
 
     text: str
     symbology: str
@@ -276,10 +276,25 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Print:
+    """Whether there is print in a place; `present` is None where that is in doubt, and `reason` says why.
+
+    `density` is the share of the place that marks cover, 0…1; None where the place could not be looked at.
+    """
+
+    name: str
+    present: bool | None
+    density: float | None
+    box: Box
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Readings:
-    """What was read in a picture."""
+    """What was read in a picture, and where there is print that is not read."""
 
     found: tuple[Reading, ...]
+    prints: tuple[Print, ...] = ()
 
 
 Prediction = Anomaly | Classification | Detections | Segmentation | Measurements | Readings
@@ -309,6 +324,8 @@ class Decision:
     label: str | None = None
     regions: tuple[Region, ...] = ()
     areas: tuple[Area, ...] = ()
+    part_id: str | None = None
+    """The part's own name, where it was read from the part; None where none was to be read."""
 
 
 @dataclass(frozen=True)
@@ -377,6 +394,11 @@ class Stopwatch:
         now_ns = perf_counter_ns()
         self.laps_ms[stage] = self.laps_ms.get(stage, 0.0) + (now_ns - self._last_ns) / 1e6
         self._last_ns = now_ns
+
+    def split(self, stage: str, inner: str, ms: float) -> None:
+        """So much of what was spent in `stage` counts as `inner`."""
+        self.laps_ms[stage] -= ms
+        self.laps_ms[inner] = self.laps_ms.get(inner, 0.0) + ms
 
 
 class Source(Protocol):

@@ -30,7 +30,7 @@ COPIED = b"_duplicated_"
 
 def quantize(float_model: bytes, pictures: tuple[Pixels, ...]) -> bytes:
     """Quantize weights per channel and activations per tensor, with ranges seen on the pictures."""
-    return quantize_with(float_model, _activation_ranges(float_model, pictures))
+    return quantize_with(float_model, activation_ranges(float_model, pictures))
 
 
 def quantize_with(float_model: bytes, ranges: Ranges) -> bytes:
@@ -45,7 +45,7 @@ def quantize_with(float_model: bytes, ranges: Ranges) -> bytes:
     return _raise_tiny_scales(bytes(quantized), float_model)
 
 
-def _activation_ranges(float_model: bytes, pictures: tuple[Pixels, ...]) -> Ranges:
+def activation_ranges(float_model: bytes, pictures: tuple[Pixels, ...]) -> Ranges:
     """Mean over the pictures of each tensor's smallest and largest value: one wild picture moves it little."""
     interpreter = Interpreter(
         model_content=float_model, num_threads=1, experimental_preserve_all_tensors=True

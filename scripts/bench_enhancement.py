@@ -1,18 +1,21 @@
 """What each step of enhancement is worth on pictures of a bad camera: noisy, out of focus, or badly lit.
 
-Every picture of a set, taught and judged, is spoilt in the same way, since a station's camera is. A product is
-then taught on them with no step, and anew with each step; flat-field stands for correcting shade by a picture of an
-even white surface. The sets are those of `scripts/bench_accuracy`, in ../shared/data or from PyPI; of each, so many
-good and bad parts are judged (seed 0).
+Every picture of a set, taught and judged, is spoilt in the same way, since a station's camera is; or only those
+that are judged, where something has changed since the lesson. A product is taught with no step, and anew with each
+step; flat-field stands for correcting shade by a picture of an even white surface. The sets are those of
+`scripts/bench_accuracy`, in ../shared/data or from PyPI; of each, so many good and bad parts are judged (seed 0).
 
-    scripts/bench_enhancement [SET …]
+    scripts/bench_enhancement [--only WORD] [SET …]
+
+`--only` leaves out the conditions that do not have this word in their name.
 """
 
 import random
-import sys
 import tempfile
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,12 +31,14 @@ from edge.teach.lesson import Wishes, teach, teach_again
 from edge.types import Image
 
 SETS = ("bottle-20", "elpv-mono")
-MOST = 100
+MOST = 60
 """Good parts that are judged, and bad ones."""
 SHADE = 0.7
 """Share of the light that is lost at the right edge."""
 NOISE, BLUR = 24.0, 8.0
 """Grey levels; sigma in ‰ of the shorter side."""
+LATER_NOISE, LATER_BLUR = 8.0, 2.0
+"""Likewise, of what has changed since the lesson."""
 WHITE = 230
 
 Spoil = Callable[[Image, int], Image]
@@ -41,8 +46,12 @@ Spoil = Callable[[Image, int], Image]
 
 def main() -> None:
     """A table for each set."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("sets", nargs="*", default=SETS)
+    parser.add_argument("--only", default="")
+    asked = parser.parse_args()
     cv2.setNumThreads(1)
-    for name in sys.argv[1:] or SETS:
+    for name in asked.sets:
         try:
             split = SPLITS[name]()
         except Absent as err:
@@ -52,18 +61,30 @@ def main() -> None:
         print(f"\n### {name}: {split.words}; of these, {len(good)} good and {len(bad)} bad\n")
         print("| pictures | steps | AUROC | against none | separation | from frame to tensor |")
         print("| --- | --- | ---: | ---: | ---: | ---: |")
-        for condition, spoil in CONDITIONS.items():
-            for line in compare(condition, spoil, split.taught, good, bad):
-                print(line, flush=True)
+        for condition in _conditions():
+            if asked.only in condition.name:
+                for line in compare(condition, split.taught, good, bad):
+                    print(line, flush=True)
+
+
+class Condition(NamedTuple):
+    """What is done to the pictures that are judged, and to those that are taught."""
+
+    name: str
+    judged: Spoil
+    taught: Spoil
 
 
 def compare(
-    condition: str, spoil: Spoil, taught: Sequence[Path], good: Sequence[Path], bad: Sequence[Path]
+    condition: Condition, taught: Sequence[Path], good: Sequence[Path], bad: Sequence[Path]
 ) -> Iterator[str]:
     """A row of the table for each step."""
     with tempfile.TemporaryDirectory() as folder:
-        kinds = {"taught": taught, "good": good, "bad": bad}
-        spoilt = {kind: _copies(paths, Path(folder) / kind, spoil) for kind, paths in kinds.items()}
+        spoilt = {
+            "taught": _copies(taught, Path(folder) / "taught", condition.taught),
+            "good": _copies(good, Path(folder) / "good", condition.judged),
+            "bad": _copies(bad, Path(folder) / "bad", condition.judged),
+        }
         first = teach("part", spoilt["taught"], Path(folder) / "shelf", wishes=Wishes(force=True)).bundle
         none: Outcome | None = None
         for step in (None, *EVERY):
@@ -71,9 +92,9 @@ def compare(
             lesson = teach_again(first, spoilt["taught"], Path(folder) / variant.name, variant.steps)
             found = outcome(open_bundle(lesson.bundle.folder), variant, spoilt["good"], spoilt["bad"])
             none = none or found
-            yield _line(condition, found, none)
-        if condition.startswith("shade"):
-            yield _line(condition, _flat(Path(folder), spoilt), none)
+            yield _line(condition.name, found, none)
+        if condition.taught is _shaded:
+            yield _line(condition.name, _flat(Path(folder), spoilt), none)
 
 
 def _flat(folder: Path, spoilt: dict[str, list[Path]]) -> Outcome:
@@ -114,7 +135,11 @@ def _copies(paths: Sequence[Path], folder: Path, change: Spoil) -> list[Path]:
 
 def _disturbed(name: str, strength: float, salt: int = 0) -> Spoil:
     (one,) = (one for one in DISTURBANCES if one.name == name)
-    return lambda picture, number: one.disturbed(picture, strength, number + salt)
+    return lambda picture, number: one.disturbed(picture, strength, number + salt).picture
+
+
+def _as_is(picture: Image, _number: int) -> Image:
+    return picture
 
 
 def _shaded(picture: Image, _number: int) -> Image:
@@ -128,12 +153,22 @@ def _changing(picture: Image, number: int) -> Image:
     return np.clip(np.rint(picture * np.float32(times)), 0, 255).astype(np.uint8)
 
 
-CONDITIONS: dict[str, Spoil] = {
-    f"noise, sigma {NOISE:g} grey levels": _disturbed("noise", NOISE),
-    f"blur, sigma {BLUR:g} ‰ of the side": _disturbed("blur", BLUR),
-    f"shade, {SHADE:.0%} lost at the right": _shaded,
-    "light that changes, ×0.5 to ×1.3": _changing,
-}
+def _conditions() -> Iterator[Condition]:
+    lasting = {
+        f"noise, sigma {NOISE:g} grey levels": _disturbed("noise", NOISE),
+        f"blur, sigma {BLUR:g} ‰ of the side": _disturbed("blur", BLUR),
+        f"shade, {SHADE:.0%} lost at the right": _shaded,
+        "light that changes, ×0.5 to ×1.3": _changing,
+    }
+    for name, spoil in lasting.items():
+        yield Condition(name, spoil, spoil)
+    since = {
+        f"noise, sigma {LATER_NOISE:g}": _disturbed("noise", LATER_NOISE),
+        f"blur, {LATER_BLUR:g} ‰": _disturbed("blur", LATER_BLUR),
+        "1.3 times the light": _disturbed("brightness", 1.3),
+    }
+    for name, spoil in since.items():
+        yield Condition(f"since the lesson: {name}", spoil, _as_is)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A detector of defects on magnetic tiles, learned from few real defects, with and without made-up ones."""
+"""A detector of defects that learns from few real ones, with and without made-up ones."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -37,8 +37,8 @@ GOOD, MADE = 120, 240
 """Good pictures in every lesson, and made-up ones of each sort, where there are any."""
 REAL_SHARE = 120
 """Pictures of real defects come again until they are about so many, whatever else is learned from."""
-STEPS, AT_ONCE = 300, 16
-"""Batches of every training, and pictures in each: no arm learns longer than another."""
+AT_ONCE = 8
+"""Pictures in a batch."""
 NEAR_PX = 9
 """Parts of a mask that are nearer to each other are one defect."""
 ARMS: Mapping[str, tuple[str, ...]] = {
@@ -47,6 +47,15 @@ ARMS: Mapping[str, tuple[str, ...]] = {
     "with grafted ones": ("grafted",),
     "with both": ("drawn", "grafted"),
 }
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Pictures of bad and good parts to learn from, and those that are scored if they were not learned from."""
+
+    bad: tuple[Path, ...]
+    good: tuple[Path, ...]
+    tested: tuple[Path, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +73,11 @@ class Looked:
     features: tuple[np.ndarray, ...]
     things: Sequence[tuple[Defect, ...]]
 
+    def some(self, numbers: Sequence[int]) -> "Looked":
+        """These of the pictures."""
+        places = list(numbers)
+        return Looked(tuple(kept[places] for kept in self.features), [self.things[place] for place in places])
+
     def of(self, numbers: Sequence[int]) -> tuple[Tensor, ...]:
         """The features of these pictures, as the head takes them."""
         return tuple(torch.from_numpy(kept[list(numbers)]).float() for kept in self.features)
@@ -72,27 +86,50 @@ class Looked:
 def main(about: str) -> None:
     """Train every arm, and print what each finds."""
     asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--real", type=int, nargs="+", default=[20], metavar="N", help="Default: 20.")
+    asked.add_argument("--set", choices=POOLS, default="bottle", help="Which pictures; default: bottle.")
+    asked.add_argument("--real", type=int, nargs="+", default=[10], metavar="N", help="Default: 10.")
     asked.add_argument("--seeds", type=int, default=3, metavar="N", help="Draws of each; default: 3.")
+    asked.add_argument(
+        "--steps", type=int, default=600, metavar="N", help="Batches of each training; default: 600."
+    )
     asked.add_argument("--json", action="store_true", help="Print JSON.")
     options = asked.parse_args()
     try:
-        rows = measured(options.real, options.seeds)
+        rows = measured(POOLS[options.set](), options.real, options.seeds, options.steps)
     except Absent as err:
         sys.exit(f"bench_synthetic: {err}")
     print(json.dumps(rows, indent=1) if options.json else "\n".join(table(rows)))
 
 
-def measured(counts: Sequence[int], seeds: int) -> list[dict[str, Any]]:
-    """For each number of real pictures and each arm: AP50 and AUROC of each draw."""
+def bottle() -> Pool:
+    """Bottle mouths: there are few bad ones, so that those that were not drawn are scored."""
+    root = folder_of("bottle")
+    tested = tuple(sorted(root.glob("test/*/*")))
+    bad = tuple(path for path in tested if path.parent.name != "good")
+    return Pool(bad, tuple(sorted(root.glob("train/good/*"))), tested)
+
+
+def magnetic_tile() -> Pool:
+    """Magnetic tiles: what is scored is of other groups of near duplicates than what is learned from."""
     root = folder_of("magnetic_tile")
     split = json.loads((root / "split.json").read_text())
+    bad, good, tested = [], [], [root / name for name in split["test"]]
+    for name in split["train"]:
+        (good if name.startswith("free/") else bad).append(root / name)
+    return Pool(tuple(bad), tuple(sorted(good)), tuple(tested))
+
+
+POOLS: Mapping[str, Callable[[], Pool]] = {"bottle": bottle, "magnetic-tile": magnetic_tile}
+
+
+def measured(pool: Pool, counts: Sequence[int], seeds: int, steps: int) -> list[dict[str, Any]]:
+    """For each number of real pictures and each arm: AP50 and AUROC of each draw."""
     eye = Eye.of(shipped.backbone(shipped.QUICK), InputSpec(SIDE_PX, SIDE_PX, contrast="stretch"))
-    tested = looked(eye, [shown(read(root / name), mask_of(root / name)) for name in split["test"]])
+    tested = looked(eye, [shown(read(path), mask_of(path)) for path in pool.tested])
     rows: dict[tuple[int, str], dict[str, Any]] = {}
     for count in counts:
         for seed in range(seeds):
-            for arm, found in trial(root, split["train"], eye, tested, count, seed).items():
+            for arm, found in trial(pool, eye, tested, count, seed, steps).items():
                 row = rows.setdefault((count, arm), {"real": count, "arm": arm, "ap50": [], "auroc": []})
                 for key, value in found.items():
                     row[key].append(round(value, 4))
@@ -115,15 +152,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def trial(
-    root: Path, train: Sequence[str], eye: Eye, tested: Looked, count: int, seed: int
+    pool: Pool, eye: Eye, tested: Looked, count: int, seed: int, steps: int
 ) -> dict[str, dict[str, float]]:
-    """Draw so many real defects of different parts, and train every arm with them."""
+    """Draw so many real defects of different parts, and train every arm with them, equally long."""
     rng = np.random.default_rng(seed)
-    free = sorted(name for name in train if name.startswith("free/"))
-    good = [root / free[place] for place in rng.permutation(len(free))[:GOOD]]
-    bad = [root / name for name in train if not name.startswith("free/")]
-    # One picture's mask is empty.
-    real = drawn([path for path in bad if known(mask_of(path)).any()], count, rng)
+    good = [pool.good[place] for place in rng.permutation(len(pool.good))[:GOOD]]
+    # One tile's mask is empty.
+    real = drawn([path for path in pool.bad if known(mask_of(path)).any()], count, rng)
     sorts = {"real": [turned for path in real for turned in turns(shown(read(path), mask_of(path)))]}
     sorts["good"] = [shown(read(path), None) for path in good]
     donors = tuple(donor for path in real for donor in donors_of(read(path), known(mask_of(path))))
@@ -132,10 +167,11 @@ def trial(
     everything = looked(eye, [one for each in sorts.values() for one in each])
     places = dict(zip(sorts, np.split(np.arange(len(everything.things)), ends(sorts)), strict=True))
     again = max(1, round(REAL_SHARE / len(sorts["real"])))
+    fresh = tested.some([place for place, path in enumerate(pool.tested) if path not in real])
     found = {}
     for arm, more in ARMS.items():
         chosen = [np.repeat(places["real"], again), places["good"], *(places[sort] for sort in more)]
-        found[arm] = worth(trained(everything, np.concatenate(chosen), seed), tested)
+        found[arm] = worth(trained(everything, np.concatenate(chosen), Plan(1, steps, seed=seed)), fresh)
     return found
 
 
@@ -182,10 +218,12 @@ def turns(one: Shown) -> Iterator[Shown]:
 
 def mask_of(path: Path) -> Mask | None:
     """Where its defects are; None for a good part."""
-    if path.parent.name == "free":
+    if path.parent.name in {"free", "good"}:
         return None
     height, width = read(path).shape[:2]
-    return read_mask(path.with_name(f"{path.stem}_mask.png"), width, height)
+    beside = path.with_name(f"{path.stem}_mask.png")
+    apart = path.parents[2] / "ground_truth" / path.parent.name / beside.name
+    return read_mask(beside if beside.exists() else apart, width, height)
 
 
 def known(mask: Mask | None) -> Mask:
@@ -206,20 +244,20 @@ def looked(eye: Eye, pictures: Sequence[Shown]) -> Looked:
     return Looked(tuple(np.stack(kept) for kept in found), [one.things for one in pictures])
 
 
-def trained(lesson: Looked, chosen: np.ndarray, seed: int) -> nn.Module:
+def trained(lesson: Looked, chosen: np.ndarray, plan: Plan) -> nn.Module:
     """A head that has learned from these of the pictures."""
-    settle(seed)
+    settle(plan.seed)
     head = DetectorHead(len(LABELS), STRIDES)
 
     def batches(rng: np.random.Generator) -> Iterator[tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]]:
-        for _ in range(STEPS):
+        for _ in range(plan.steps):
             numbers = rng.choice(chosen, AT_ONCE, replace=False)
             wanted = [wanted_of(lesson.things[number]) for number in numbers]
             heat, reach, counts = (torch.stack(tensors) for tensors in zip(*wanted, strict=True))
             yield lesson.of(numbers), heat, reach, counts
 
     with TemporaryDirectory() as folder:
-        fit(head, batches, loss, lambda _: {}, Plan(1, STEPS, seed=seed), Path(folder))
+        fit(head, batches, loss, lambda _: {}, plan, Path(folder))
     return head
 
 
@@ -238,13 +276,12 @@ def worth(head: nn.Module, tested: Looked) -> dict[str, float]:
             numbers = range(first, min(len(tested.things), first + AT_ONCE))
             said = (y.permute(0, 2, 3, 1).numpy() for y in head(tested.of(numbers)))
             rows += [
-                boxes_of(scores[None], reach[None], len(LABELS), SIDE_PX)
-                for scores, reach in zip(*said, strict=True)
+                boxes_of(scores[None], reach[None], SIDE_PX) for scores, reach in zip(*said, strict=True)
             ]
     best: dict[bool, list[float]] = {False: [], True: []}
     for row, things in zip(rows, tested.things, strict=True):
         best[bool(things)].append(float(row[:, SCORE].max(initial=0.0)))
-    found = figures(rows, tested.things, LABELS, SIDE_PX)
+    found = figures(rows, tested.things, LABELS)
     return {"ap50": found["map50"], "auroc": auroc(best[False], best[True])}
 
 

@@ -22,6 +22,8 @@ Pixels = NDArray[np.uint8]
 IN_MASK = 127
 """A mask's pixel counts where it is brighter: those of magnetic tile came through JPEG and have grey edges."""
 SMALLEST_CROP = 0.75
+COMMON_DEFECT, HEAVIEST = 2.0, 20.0
+"""What a pixel of the most common defect counts, and of the rarest."""
 PARTS = ("train", "val", "test")
 
 
@@ -78,7 +80,7 @@ def batches(
     lessons: Sequence[Lesson], labels: int, cell_px: int, size: int, chance: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Varied pictures of an epoch, normalised, and the share of each class in each of their cells."""
-    order = drawn(lessons, chance)
+    order = _drawn(lessons, chance)
     for first in range(0, len(order) - size + 1, size):
         some = order[first : first + size]
         pairs = [varied(each.picture, each.classes, chance, SMALLEST_CROP) for each in some]
@@ -89,12 +91,12 @@ def batches(
 
 def epoch_size(lessons: Sequence[Lesson]) -> int:
     """Pictures of an epoch."""
-    return len(drawn(lessons, np.random.default_rng(0)))
+    return len(_drawn(lessons, np.random.default_rng(0)))
 
 
-def drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesson]:
+def _drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesson]:
     """Every picture with a defect, those of rare classes twice, and half as many good ones, shuffled."""
-    counts = counts_of(lessons)
+    counts = _counts(lessons)
     bad = [lesson for lesson in lessons if lesson.label > 0]
     often = sorted(counts.values())[len(counts) // 2] if counts else 0
     rare = [lesson for lesson in bad if counts[lesson.label] < often]
@@ -104,9 +106,19 @@ def drawn(lessons: Sequence[Lesson], chance: np.random.Generator) -> list[Lesson
     return [order[index] for index in chance.permutation(len(order))]
 
 
-def counts_of(lessons: Sequence[Lesson]) -> Mapping[int, int]:
+def _counts(lessons: Sequence[Lesson]) -> Mapping[int, int]:
     kinds, counts = np.unique([lesson.label for lesson in lessons if lesson.label > 0], return_counts=True)
     return dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+
+
+def weights_of(lessons: Sequence[Lesson], labels: int) -> Tensor:
+    """What a pixel of each class counts: 1 where it is good, and more, the less there is of its class.
+
+    By the root of its share, as cells beside a defect of few pixels are hard to tell from it; 20 at most.
+    """
+    pixels = sum(np.bincount(lesson.classes.ravel(), minlength=labels) for lesson in lessons)
+    rarer = np.sqrt(pixels[1:].max() / np.maximum(pixels[1:], 1))
+    return torch.tensor([1.0, *np.minimum(COMMON_DEFECT * rarer, HEAVIEST)], dtype=torch.float32)
 
 
 def shares_of(classes: Pixels, labels: int, cell_px: int) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The training of a classifier, from pictures in folders, or the screws of boards, to a bundle that has been scored."""
+"""The training of a classifier, from pictures in folders, or of screws on boards, to a scored bundle."""
 
 import argparse
 import json

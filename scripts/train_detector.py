@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import nn
 from training import boxes, convert
 from training.boxes import Lessons, Seen, cut_out, mirrored, relit, seen, turned
-from training.detector import OUTPUTS, Detector, DetectorHead
+from training.detector import OUTPUTS, SCORE_RANGE, Detector, DetectorHead
 from training.frozen import Frozen
-from training.loop import Plan, TrainingError, fit, settle
+from training.loop import Plan, Stale, TrainingError, fit, settle
 from training.network import Trunk
 from training.uncapped import without_caps
 
@@ -31,6 +31,8 @@ CAPS_PX, PCB_PX, CUT_OUT_PX = 320, 640, 320
 CAPS_STRIDES, PCB_STRIDES = (8, 16), (4, 8, 16)
 CALIBRATION_PICTURES = 64
 AT_ONCE, EPOCH_STEPS = 16, 100
+NOT_RISEN = Stale("map50", 3)
+"""When the cap detector has learned enough."""
 UNCAPPED_PICTURES, UNCAPPED_SHARE = 0.4, 0.6
 """Share of the pictures that lose caps, and of their caps."""
 
@@ -50,6 +52,9 @@ def read_options(about: str) -> argparse.Namespace:
     asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--set", choices=("caps", "pcb"), required=True, help="Which pictures.")
     asked.add_argument("--leave-out", metavar="GROUP", help="For pcb: only this group is left out.")
+    asked.add_argument(
+        "--halves", action="store_true", help="For pcb: learn from three groups, test on the others."
+    )
     asked.add_argument(
         "--epochs",
         type=int,
@@ -92,7 +97,9 @@ def train_caps(options: argparse.Namespace) -> None:
     frozen = Frozen(trunk, calibration)
     lessons = Lessons(frozen, CAPS_LABELS, len(pictures), _caps_look(pictures))
     checked = [_look(boxed, CAPS_PX) for boxed in caps("valid")]
-    learn(head, lessons, boxes.judge(frozen, checked, CAPS_LABELS), options.epochs, options, folder)
+    learn(
+        head, lessons, boxes.judge(frozen, checked, CAPS_LABELS), options.epochs, options, folder, NOT_RISEN
+    )
     models = converted(trunk, head, calibration, folder)
     test = caps("test")
     tested = [_look(boxed, CAPS_PX) for boxed in test]
@@ -101,18 +108,34 @@ def train_caps(options: argparse.Namespace) -> None:
 
 
 def train_boards(options: argparse.Namespace) -> None:
-    """Leave each group out in turn, and print how well its defects are found by what learned from the others."""
+    """Print how well the defects of groups are found by what has learned from other groups."""
     groups = pcb_groups()
-    left_out = [options.leave_out] if options.leave_out else groups
-    if set(left_out) - set(groups):
+    if options.leave_out and options.leave_out not in groups:
         raise TrainingError(f"--leave-out {options.leave_out}: the groups are {', '.join(groups)}")
-    rows = [leave_out(group, groups, options) for group in left_out]
+    if options.halves:
+        rows = {
+            **half_out(groups[1::2], groups[::2], options),
+            **half_out(groups[::2], groups[1::2], options),
+        }
+    else:
+        left_out = [options.leave_out] if options.leave_out else groups
+        rows = {group: leave_out(group, groups, options) for group in left_out}
     names = ("map50", "map50_95", *(f"ap50 {label}" for label in PCB_LABELS))
     print(f"| left out | pictures | {' | '.join(names)} |")
     print("| --- " * (len(names) + 2) + "|")
-    for group, row in zip(left_out, rows, strict=True):
+    for group, row in rows.items():
         print(f"| {group} | {row['pictures']:.0f} | {' | '.join(f'{row[name]:.3f}' for name in names)} |")
-    print(f"mean mAP50 {statistics.fmean(row['map50'] for row in rows):.3f}")
+    print(f"mean mAP50 {statistics.fmean(row['map50'] for row in rows.values()):.3f}")
+
+
+def half_out(
+    learned: Sequence[str], left_out: Sequence[str], options: argparse.Namespace
+) -> dict[str, dict[str, float]]:
+    """Learn from half of the groups; the int8 model's figures on each of the others."""
+    name = "pcb-" + "-".join(learned)
+    head, trunk, pictures = _learned(learned, None, options.epochs, options, name)
+    model = converted(trunk, head, pictures[::5], options.work / name)["int8"]
+    return {group: _tested(model, group) for group in left_out}
 
 
 def leave_out(group: str, groups: Sequence[str], options: argparse.Namespace) -> dict[str, float]:
@@ -123,13 +146,14 @@ def leave_out(group: str, groups: Sequence[str], options: argparse.Namespace) ->
     """
     begun = groups[1::2] if group in groups[::2] else groups[::2]
     half, _, _ = _learned(begun, None, options.epochs, options, "pcb-" + "-".join(begun))
-    folder = options.work / f"pcb-{group}"
     others = [other for other in groups if other != group]
-    head, trunk, pictures = _learned(others, half, options.epochs_on, options, folder.name)
-    models = converted(trunk, head, pictures[::2], folder)
+    head, trunk, pictures = _learned(others, half, options.epochs_on, options, f"pcb-{group}")
+    return _tested(converted(trunk, head, pictures[::5], options.work / f"pcb-{group}")["int8"], group)
+
+
+def _tested(model: bytes, group: str) -> dict[str, float]:
     tested = [_look(boxed, PCB_PX) for boxed in pcb([group])]
-    found = worth(models["int8"], tested, PCB_LABELS) | {"pictures": float(len(tested))}
-    replace_file(folder / "figures.json", json.dumps(found, indent=1).encode())
+    found = worth(model, tested, PCB_LABELS) | {"pictures": float(len(tested))}
     print(group, json.dumps(found), file=sys.stderr, flush=True)
     return found
 
@@ -151,7 +175,7 @@ def _learned(
     trunk, head = Trunk("lite0", PCB_STRIDES), DetectorHead(len(PCB_LABELS), PCB_STRIDES)
     if begun is not None:
         head.load_state_dict(begun.state_dict())
-    frozen = Frozen(trunk, [image for image, _ in cuts])
+    frozen = Frozen(trunk, [image for image, _ in cuts[::4]])
     lessons = Lessons(frozen, PCB_LABELS, len(pictures), _board_look(pictures))
     # What is left out is not looked at on the way: there is nothing to choose by.
     learn(head, lessons, boxes.judge(frozen, cuts, PCB_LABELS), epochs, options, options.work / name)
@@ -165,18 +189,27 @@ def learn(
     epochs: int,
     options: argparse.Namespace,
     folder: Path,
+    until_stale: Stale | None = None,
 ) -> None:
     """Train the head on what the frozen trunk sees."""
     make_folder(folder)
     plan = Plan(epochs, EPOCH_STEPS, seed=options.seed)
-    fit(head, lambda random: lessons.batches(random, AT_ONCE, EPOCH_STEPS), boxes.loss, judge, plan, folder)
+    fit(
+        head,
+        lambda random: lessons.batches(random, AT_ONCE, EPOCH_STEPS),
+        boxes.loss,
+        judge,
+        plan,
+        folder,
+        until_stale,
+    )
 
 
 def converted(trunk: Trunk, head: DetectorHead, pictures: Sequence[Pixels], folder: Path) -> dict[str, bytes]:
     """The whole network as .tflite files, float and int8; they are kept in the folder, too."""
     height, width = pictures[0].shape[:2]
     model = convert.to_float(Detector(trunk, head), height, width, OUTPUTS)
-    models = {"float32": model, "int8": convert.to_int8(model, pictures)}
+    models = {"float32": model, "int8": convert.to_int8(model, pictures, {OUTPUTS[0]: SCORE_RANGE})}
     for name, content in models.items():
         replace_file(folder / f"{name}.tflite", content)
     return models

@@ -1,7 +1,4 @@
-"""Train a restoration: patches, the training, its conversion to int8, and what both are worth.
-
-Called by `scripts/train_restorer`; goes on where it was interrupted.
-"""
+"""From patches to a trained restoration, its int8 .tflite and its bundle."""
 
 import argparse
 import sys
@@ -12,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accuracy_sets import Absent
+from numpy.typing import NDArray
+from restoration_bundle import NAMES, TILE_PX, publish
 from restoration_int8 import to_int8
 from restoration_network import TASKS, Restoration, to_pixels
 from restoration_patches import noisy_patches, small_patches
@@ -21,11 +21,13 @@ from training import convert
 from training.loop import Plan, TrainingError, fit, settle
 from training.network import normalise
 
+from edge.durable import replace_file
+
 ROOT = Path(__file__).resolve().parent.parent
 PATCHES, CHECKED = 8000, 256
 PATCH_PX = {"denoise": 64, "x2": 40}
-TILE_PX = {"denoise": 256, "x2": 128}
-BATCH = 16
+BATCH, EPOCH_STEPS = 16, 500
+EPOCHS = {"denoise": 12, "x2": 8}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,44 +39,57 @@ class Patches:
     wanted: Pixels
 
 
-def main() -> None:
-    """Train, convert, write."""
-    options = read_options()
+def main(about: str) -> None:
+    """Train, convert, write the bundle."""
+    options = read_options(about)
     settle(options.seed)
     try:
         train(options)
-    except TrainingError as trouble:
+    except (Absent, TrainingError, OSError) as trouble:
         sys.exit(f"train_restorer: {trouble}")
 
 
-def read_options() -> argparse.Namespace:
+def read_options(about: str) -> argparse.Namespace:
     """The command line's options."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--task", choices=TASKS, required=True, help="what is to be restored")
-    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="checkpoints and curves")
-    parser.add_argument("--epochs", type=int, default=36, help="of 500 steps; default: 36")
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--task", choices=TASKS, required=True, help="What is to be restored.")
+    asked.add_argument(
+        "--epochs", type=int, metavar="N", help=f"Of {EPOCH_STEPS} batches of {BATCH}; default: {EPOCHS}."
+    )
+    asked.add_argument("--seed", type=int, default=0, metavar="N", help="Another one, another training.")
+    asked.add_argument(
+        "--work",
+        type=Path,
+        default=ROOT / "build" / "training",
+        metavar="FOLDER",
+        help="Checkpoints and curves.",
+    )
+    asked.add_argument(
+        "--out", type=Path, default=ROOT / "models", metavar="FOLDER", help="The bundle goes below it."
+    )
+    return asked.parse_args()
 
 
 def train(options: argparse.Namespace) -> None:
     """The whole way, for one task."""
-    learned = patches(options.task, PATCHES, seed=1 + 2 * options.seed)
-    checked = patches(options.task, CHECKED, seed=2 + 2 * options.seed)
-    network = Restoration(options.task).to(memory_format=torch.channels_last)
-    plan = Plan(options.epochs, 500, rate=2e-3, decay=0.0, clip=1.0, seed=options.seed)
+    task, folder = options.task, options.work / NAMES[options.task]
+    learned = patches(task, PATCHES, seed=1 + 2 * options.seed)
+    checked = patches(task, CHECKED, seed=2 + 2 * options.seed)
+    network = Restoration(task).to(memory_format=torch.channels_last)
+    plan = Plan(
+        options.epochs or EPOCHS[task], EPOCH_STEPS, rate=2e-3, decay=0.0, clip=1.0, seed=options.seed
+    )
 
     def batches(random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         for _ in range(plan.steps):
             yield batch(learned, random.integers(len(learned.seen), size=BATCH), random, network.margin_px)
 
-    fit(network, batches, loss, lambda net: judged(net, checked, network.margin_px), plan, options.work)
-    network.eval()
-    plain = folded(network)
-    tile = TILE_PX[options.task]
-    float_model = convert.to_float(plain, tile, tile, ["residual"])
-    (options.work / "float.tflite").write_bytes(float_model)
-    (options.work / "int8.tflite").write_bytes(to_int8(float_model))
+    fit(network, batches, loss, lambda net: judged(net, checked, network.margin_px), plan, folder)
+    float_model = convert.to_float(folded(network), TILE_PX[task], TILE_PX[task], ["residual"])
+    models = {"float32": float_model, "int8": to_int8(float_model)}
+    for name, content in models.items():
+        replace_file(folder / f"{name}.tflite", content)
+    publish(task, models, options.out / NAMES[task])
 
 
 def folded(network: Restoration) -> Restoration:
@@ -98,7 +113,7 @@ def patches(task: str, count: int, seed: int) -> Patches:
 
 
 def batch(
-    from_: Patches, chosen: np.ndarray, random: np.random.Generator, margin_px: int
+    from_: Patches, chosen: NDArray[np.integer], random: np.random.Generator, margin_px: int
 ) -> tuple[Tensor, Tensor]:
     """Pictures and the residuals that they should get; turned and mirrored at random."""
     turns, mirrored = int(random.integers(4)), bool(random.integers(2))
@@ -135,10 +150,6 @@ def judged(network: nn.Module, checked: Patches, margin_px: int) -> Mapping[str,
     return {"psnr_db": float(np.mean(np.concatenate(after))), "gain_db": gain}
 
 
-def _psnr_db(left: Tensor) -> np.ndarray:
+def _psnr_db(left: Tensor) -> NDArray[np.float32]:
     error = (left * (128 / 255)).square().mean((1, 2, 3)).clamp_min(1e-6)
     return (-10 * error.log10()).numpy()
-
-
-if __name__ == "__main__":
-    main()

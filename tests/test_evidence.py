@@ -10,8 +10,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import PIL.Image
 import pytest
@@ -20,10 +22,11 @@ from hypothesis import strategies as st
 from parts import classified, miss, part, picture, report
 
 from edge.config import Evidence
-from edge.errors import DeliveryError
+from edge.errors import DeliveryError, InferenceError
 from edge.store import layout
 from edge.store.evidence import EvidenceStore
-from edge.types import Verdict
+from edge.store.restored import Darkroom
+from edge.types import Image, ModelIdentity, Verdict
 
 PART_BYTES = 16_384
 """What a part of these tests uses: four blocks, two of them for the heat map."""
@@ -491,3 +494,81 @@ def test_whatever_is_kept_no_other_verdict_goes_while_a_pass_is_left_and_the_bud
             assert kept.lost == len(lost)
             assert shelf.size_bytes <= parts * PART_BYTES
             assert used(folder) <= shelf.size_bytes
+
+
+class Brightener:
+    """A restoration that makes each pixel 30 levels brighter, or fails."""
+
+    identity = ModelIdentity("brightener", 3, "f" * 64, "cpu", 1)
+
+    def __init__(self, failure: str | None = None) -> None:
+        self.failure = failure
+
+    def restore(self, image: Image) -> Image:
+        if self.failure is not None:
+            raise InferenceError(self.failure)
+        return image + np.uint8(30)
+
+
+def restoring(folder: Path, darkroom: Darkroom, image: Image | None = None) -> Path:
+    """Keep part 7 and say where its files are."""
+    inspection = part(Verdict.FAIL, image)
+    EvidenceStore(folder, Evidence(min_free_mb=0), darkroom=darkroom).keep(report(7, inspection), inspection)
+    return folder / "e1" / "000000000007-fail.jpg"
+
+
+def test_a_restored_picture_lies_beside_the_original_and_never_takes_its_place(tmp_path: Path) -> None:
+    original = restoring(tmp_path / "with", Darkroom(Brightener()))
+    alone = tmp_path / "alone"
+    store(alone).keep(report(7, part(Verdict.FAIL)), part(Verdict.FAIL))
+    assert original.read_bytes() == (alone / "e1" / original.name).read_bytes()
+    restored = original.with_name("000000000007-fail-restored.jpg")
+    with PIL.Image.open(original) as before, PIL.Image.open(restored) as after:
+        assert np.mean(np.asarray(after, int) - np.asarray(before, int)) == pytest.approx(30, abs=1)
+
+
+def test_a_restored_picture_says_that_it_is_one_and_so_does_the_record(tmp_path: Path) -> None:
+    original = restoring(tmp_path, Darkroom(Brightener()))
+    with PIL.Image.open(original.with_name("000000000007-fail-restored.jpg")) as picture:
+        assert picture.info["comment"].startswith(b"restored by brightener 3 (sha256 ffff")
+    record = json.loads(original.with_suffix(".json").read_text())
+    assert (record["restored"]["model"]["name"], record["restored"]["reason"]) == ("brightener", None)
+    schema = json.loads(resources.files("edge").joinpath("schemas/result.json").read_bytes())
+    jsonschema.validate(record, schema)
+
+
+@pytest.mark.parametrize(
+    ("darkroom", "reason"),
+    [
+        (Darkroom(Brightener("the model did not run")), "the model did not run"),
+        (Darkroom(Brightener(), lambda: True), "other parts waited to be kept"),
+    ],
+    ids=["fails", "hurried"],
+)
+def test_a_picture_that_is_not_restored_is_kept_and_the_record_says_why(
+    tmp_path: Path, darkroom: Darkroom, reason: str
+) -> None:
+    original = restoring(tmp_path, darkroom)
+    assert original.exists()
+    assert not original.with_name("000000000007-fail-restored.jpg").exists()
+    assert json.loads(original.with_suffix(".json").read_text())["restored"]["reason"] == reason
+
+
+def test_a_huge_picture_is_not_restored(tmp_path: Path) -> None:
+    original = restoring(tmp_path, Darkroom(Brightener()), np.zeros((2000, 2600, 3), np.uint8))
+    assert "5 megapixels" in json.loads(original.with_suffix(".json").read_text())["restored"]["reason"]
+
+
+def test_the_budget_counts_restored_pictures_and_they_go_with_their_part(tmp_path: Path) -> None:
+    shelf = EvidenceStore(
+        tmp_path, Evidence(budget_mb=3 * PART_BYTES / 1e6, min_free_mb=0), darkroom=Darkroom(Brightener())
+    )
+    for seq in range(1, 6):
+        keep(shelf, seq, Verdict.FAIL)
+    stems = {path.name[:12] for path in (tmp_path / "e1").iterdir()}
+    assert len(stems) == len(there(tmp_path)) < 5
+    assert shelf.size_bytes <= 3 * PART_BYTES
+    again = EvidenceStore(tmp_path, Evidence(min_free_mb=0))
+    keep(again, 6, Verdict.FAIL)
+    counted = sum(layout.size_on_disk(path.stat().st_size) for path in (tmp_path / "e1").iterdir())
+    assert again.size_bytes == counted

@@ -13,22 +13,22 @@ import pytest
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-from rendered_parts import Look, Shape, bar, cut, disc, render
+from rendered_parts import Look, Shape, bar, both, cut, disc, half_plane, mapped, render
 
 from edge.cli.main import app
 from edge.config import Check as CheckConfig
-from edge.config import Quality, Rectangle, Rules
+from edge.config import Config, Quality, Rectangle, Rules
 from edge.config.measurement import MeasurementRules, Tolerance
 from edge.errors import BundleError, ConfigError
-from edge.gauge.calibration import Calibration, Found, Length, PlaneTable, rows_of
+from edge.gauge.calibration import Calibration, Found, Length, Lens, PlaneTable, rows_of
 from edge.judge.measurement import judge_measurement, told
 from edge.message import describe
 from edge.model.bundle import load
-from edge.model.checks import open_check
+from edge.model.checks import open_check, open_checks
 from edge.pipeline import Check, judge_frame, prepare_frame
 from edge.preprocess.quality import QualityGate
 from edge.store.overlay import overlay
-from edge.table import write_table
+from edge.table import read_table, write_table
 from edge.types import Frame, Image, Inspection, Measurement, Measurements, Verdict
 
 TOOLS = """
@@ -100,7 +100,8 @@ def inspected(
     files: Path, image: Image, tolerances: tuple[Tolerance, ...] = LIMITS, **check: object
 ) -> Inspection:
     rules = Rules(measurement=MeasurementRules(tolerances=list(tolerances)))
-    opened = open_check(CheckConfig(name="size", bundle=files / "bundle", rules=rules, **check), None)  # type: ignore[arg-type]
+    config = CheckConfig(name="size", bundle=files / "bundle", rules=rules, **check)  # type: ignore[arg-type]
+    opened = open_check(config, files / "proven.json")  # tried out once, not for each test
     return inspect(opened, image)
 
 
@@ -176,6 +177,11 @@ def test_a_tool_outside_of_the_region_is_in_doubt(files: Path) -> None:
     part = inspected(files, a_picture(), roi=Rectangle(x_min=40, y_min=0, x_max=160, y_max=160))
     assert part.decision.verdict is Verdict.INCONCLUSIVE
     assert "width: lies outside" in part.decision.reasons[0]
+
+
+def test_a_polygon_is_refused_since_no_tool_heeds_it(files: Path) -> None:
+    with pytest.raises(ConfigError, match="looks at its roi, a rectangle"):
+        inspected(files, a_picture(), polygon=[(0, 0), (99, 0), (0, 99)])
 
 
 def test_what_was_measured_is_drawn(files: Path) -> None:
@@ -310,3 +316,152 @@ def test_a_bad_part_is_no_golden_picture(files: Path, tmp_path: Path) -> None:
     code, _ = edge("measure", *words)
     assert code == 78
     assert not (tmp_path / "bundle").exists()
+
+
+# --- tools that move with the part
+
+
+def lying(dx: float, dy: float, turn_deg: float) -> Shape:
+    """A part with an ear, which has moved and turned."""
+    turn = np.deg2rad(turn_deg)
+    back = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    shape = cut(both(bar((80, 82), 60, 80), bar((60, 38), 14, 14)), disc((80, 82), 20))
+
+    def places(points: np.ndarray) -> np.ndarray:
+        return (points - np.array([80 + dx, 80 + dy])) @ back.T + 80
+
+    return mapped(shape, places, 1)
+
+
+ANCHORED = """
+picture = "part.png"
+[anchor]
+corner = [44, 24]
+opposite = [104, 66]
+search_px = 24
+turn_deg = 6
+[[tools]]
+type = "caliper"
+name = "width"
+start = [40, 110]
+end = [120, 110]
+across_px = 26
+[[tools]]
+type = "circle"
+name = "bore"
+centre = [80, 82]
+radius_px = 20
+search_px = 8
+inside = "light"
+[[tools]]
+type = "area"
+name = "area"
+corner = [30, 10]
+opposite = [130, 145]
+"""
+
+
+@pytest.fixture(scope="module")
+def anchored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("anchored")
+    (folder / "tools.toml").write_text(ANCHORED)
+    PIL.Image.fromarray(render(lying(0, 0, 0), 160, 160, Look(noise=1))).save(folder / "part.png")
+    words = [str(folder / "tools.toml"), str(folder / "part.png"), "--out", str(folder / "bundle")]
+    code, said = edge("measure", *words)
+    assert code == 0, said
+    return folder
+
+
+@pytest.mark.parametrize("pose", [(0, 0, 0), (15, -8, 0), (-12.4, 9.7, 0), (6, 5, 5), (-9, -7, -5)])
+def test_tools_move_with_the_part(anchored: Path, pose: tuple[float, float, float]) -> None:
+    limits = (Tolerance(name="width", lower=59.8, upper=60.2), Tolerance(name="bore", lower=39.8, upper=40.2))
+    part = inspected(anchored, render(lying(*pose), 160, 160, Look(noise=1, seed=3)), limits)
+    assert part.decision.reasons == ()
+    assert measured(part)["width"].value == pytest.approx(60, abs=0.1)
+    assert measured(part)["bore"].value == pytest.approx(40, abs=0.1)
+    assert measured(part)["area"].value == pytest.approx(60 * 80 + 14 * 11 - np.pi * 400, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((160, 160, 3), np.uint8), np.full((160, 160, 3), 255, np.uint8)]
+)
+def test_an_even_picture_does_not_hold_the_part(anchored: Path, picture: Image) -> None:
+    part = inspected(anchored, picture, (Tolerance(name="width", lower=1),))
+    assert part.decision.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_region_that_is_too_small_does_not_hold_the_part(anchored: Path) -> None:
+    sliver = Rectangle(x_min=0, y_min=0, x_max=160, y_max=1)
+    part = inspected(anchored, a_picture(), (Tolerance(name="width", lower=1),), roi=sliver)
+    assert part.decision.verdict is Verdict.INCONCLUSIVE
+    assert "too few pixels" in part.decision.reasons[0]
+
+
+def test_a_part_that_is_not_found_is_in_doubt(anchored: Path) -> None:
+    empty = render(half_plane((80, 500), 90), 160, 160, Look(noise=1))
+    part = inspected(anchored, empty, (Tolerance(name="width", lower=1),))
+    assert part.decision.verdict is Verdict.INCONCLUSIVE
+    assert "width: the part was not found" in part.decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('picture = "part.png"', "", "picture and anchor belong together"),
+        ("corner = [44, 24]", "corner = [2, 2]\n", "there is nothing to be seen in it"),
+        ("opposite = [104, 66]", "opposite = [204, 66]", "lie outside of its picture"),
+        ("opposite = [104, 66]", "opposite = [48, 66]", "8 pixels above and to the left"),
+        ('picture = "part.png"', 'picture = "tools.toml"', "is not a JPEG"),
+    ],
+)
+def test_an_anchor_that_cannot_be_found_is_refused(
+    old: str, new: str, why: str, anchored: Path, tmp_path: Path
+) -> None:
+    tools = ANCHORED.replace(old, new, 1)
+    if "nothing" in why:
+        tools = tools.replace("opposite = [104, 66]", "opposite = [20, 20]", 1)
+    (tmp_path / "tools.toml").write_text(tools)
+    (tmp_path / "part.png").write_bytes((anchored / "part.png").read_bytes())
+    code, said = edge("measure", str(tmp_path / "tools.toml"), str(anchored / "part.png"))
+    assert code == 78
+    assert why in said
+
+
+def test_a_lens_that_the_frame_is_rid_of_is_not_corrected_again(files: Path, tmp_path: Path) -> None:
+    lens = Lens(
+        matrix=rows_of([[200, 0, 80], [0, 200, 80], [0, 0, 1]]),
+        distortion=[-0.1, 0, 0, 0, 0],
+        size=(160, 160),
+        rms_px=0.1,
+    )
+    for name, known in (("bent", lens), ("straight", None)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "tools.toml").write_text(TOOLS)
+        bent = read_table(Calibration, scale(), Path("scale.toml")).model_copy(update={"lens": known})
+        (folder / "scale.toml").write_text(write_table(bent))
+        code, said = edge(
+            "measure", str(folder / "tools.toml"), str(files / "part.png"), "--out", str(folder / "bundle")
+        )
+        assert code == 0, said
+    station = {
+        "source": {"type": "folder", "path": tmp_path},
+        "correction": {"lens": tmp_path / "bent" / "scale.toml"},
+    }
+    check = {"name": "size", "rules": Rules(measurement=MeasurementRules(tolerances=list(LIMITS)))}
+    twice, once = (
+        Config.model_validate(
+            station | {"recipe": {"checks": [check | {"bundle": tmp_path / name / "bundle"}]}}
+        )
+        for name in ("bent", "straight")
+    )
+    with pytest.raises(ConfigError, match=r"correction\.lens: check size corrects the lens itself"):
+        open_checks(twice, None)
+    assert len(open_checks(once, None)) == 1
+
+
+def test_a_tool_without_a_network_takes_no_steps_of_enhancement(files: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"check size: enhance: is for networks, but .* has none; take it out"
+    ):
+        inspected(files, a_picture(), enhance=({"type": "clahe"},))

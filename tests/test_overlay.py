@@ -256,6 +256,21 @@ def test_defects_at_the_edge_and_of_any_size_can_be_shown(spot: Box) -> None:
     assert contact_sheet([item]).ndim == 3
 
 
+@pytest.mark.parametrize("size", [(30, 300), (300, 30), (2, 400)])
+def test_a_close_up_has_room_on_a_slim_picture(size: tuple[int, int]) -> None:
+    width, height = size
+    middle = Box(width / 2, height / 2, width / 2 + 1, height / 2 + 1)
+    item = Exhibit(picture(width, height), None, Verdict.FAIL, "P-1", "", None, middle)
+    assert contact_sheet([item]).ndim == 3
+
+
+def test_a_part_that_was_not_judged_is_shown_without_a_badge() -> None:
+    item = Exhibit(picture(320, 240), None, None, "P-1", "size 0.05", None, None)
+    judged = Exhibit(picture(320, 240), None, Verdict.PASS, "P-1", "size 0.05", None, None)
+    assert contact_sheet([item], words="to look at").shape == contact_sheet([judged]).shape
+    assert (contact_sheet([item], words="x") != contact_sheet([judged], words="x")).any()
+
+
 def test_an_inspected_part_is_an_exhibit() -> None:
     shown = exhibit(part(Verdict.FAIL, truth=(Defect("scratch", Box(0, 0, 1, 1)),)))
     assert shown is not None

@@ -17,7 +17,7 @@ from edge.model.checks import open_check
 from edge.model.manifest import Golden
 from edge.model.restoration import Restorer, change_levels, enlarged, open_restorer
 from edge.model.restorations import load_restorer
-from edge.types import Image
+from edge.types import Box, Image
 
 
 def noise(width: int, height: int, seed: int = 3) -> Image:
@@ -57,6 +57,20 @@ def test_a_seam_shows_nowhere(cells: Restorer, left: int, top: int) -> None:
     left, top = 2 * left, 2 * top  # cells begin at even pixels
     whole, cut = cells.restore(picture), cells.restore(np.ascontiguousarray(picture[top:, left:]))
     assert np.array_equal(cut[1:, 1:], whole[top + 1 :, left + 1 :])
+
+
+@settings(deadline=None, max_examples=40)
+@given(edges=st.tuples(st.integers(0, 60), st.integers(0, 50), st.integers(1, 30), st.integers(1, 30)))
+def test_a_box_gets_the_pixels_that_the_whole_picture_would_get(
+    cells: Restorer, edges: tuple[int, int, int, int]
+) -> None:
+    picture = noise(70, 60)
+    left, top, wide, high = edges
+    box = Box(left, top, min(70, left + wide), min(60, top + high))
+    within, whole = cells.restore_within(picture, box), cells.restore(picture)
+    inside = np.zeros(picture.shape, bool)
+    inside[top : int(box.y_max), left : int(box.x_max)] = True
+    assert np.array_equal(within, np.where(inside, whole, picture))
 
 
 def test_a_doubled_picture_is_the_cubic_one_and_what_the_network_adds(tmp_path: Path) -> None:

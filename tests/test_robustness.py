@@ -12,8 +12,10 @@ import washers
 from test_cli import edge
 
 from edge.cli.bundles import open_bundle
-from edge.cli.robustness import GoodOrBad, Labelled, Level, Robustness, of_classes, of_parts, sweep
+from edge.cli.evaluate import things_in
+from edge.cli.robustness import Robustness, of_classes, of_parts, of_things, sweep
 from edge.cli.robustness_plot import plot, save_plot
+from edge.cli.tally import GoodOrBad, Labelled, Level
 from edge.errors import ConfigError
 from edge.teach.disturbances import DISTURBANCES
 
@@ -129,3 +131,40 @@ def test_options_that_do_not_go_together_are_refused(
     done = edge("eval", quick.shelf, "--good", tmp_path, "--bad", tmp_path, *options)
     assert done.returncode == 78, done.stdout
     assert complaint in done.stderr
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], list[str]]:
+    """A bundle that finds full colours in cells of 8 pixels, tried on a red cell in a grey picture."""
+    folder = tmp_path_factory.mktemp("things")
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    picture = np.full((64, 64, 3), 90, np.uint8)
+    picture[16:32, 32:48] = (255, 0, 0)
+    PIL.Image.fromarray(picture).save(pictures / "a.png")
+    (pictures / "a.txt").write_text("0 0.625 0.375 0.25 0.25\n")
+    bundle = tiny_bundle.detection(folder / "blobs")
+    return of_things(bundle, *things_in(bundle, pictures, ()), None)
+
+
+def test_a_bundle_that_finds_things_is_tried_by_its_precision(
+    things: tuple[dict[str, object], list[str]],
+) -> None:
+    figures, told = things
+    assert figures["quality"] == "mAP50 of the model alone"
+    assert any("things not found" in line for line in told)
+    (light,) = (one for one in figures["disturbances"] if one["name"] == "brightness")  # type: ignore[attr-defined]
+    dark, untouched = light["levels"][0], light["levels"][3]
+    assert (untouched["quality"], untouched["missed"]) == (1.0, 0.0)
+    assert dark["missed"] == 1.0
+
+
+def test_the_marks_move_with_what_is_shifted(things: tuple[dict[str, object], list[str]]) -> None:
+    (shift,) = (one for one in things[0]["disturbances"] if one["name"] == "shift")  # type: ignore[attr-defined]
+    assert [level["missed"] for level in shift["levels"][:4]] == [0.0] * 4
+
+
+def test_steps_are_not_compared_on_things(tmp_path: Path) -> None:
+    done = edge("eval", tiny_bundle.detection(tmp_path / "blobs"), "--boxes", tmp_path, "--ablate")
+    assert done.returncode == 78
+    assert "finds things; --ablate compares steps by anomaly scores" in done.stderr

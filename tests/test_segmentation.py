@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from parts import frame
+from pydantic import ValidationError
 
 from edge.config import Check, Rules
 from edge.config.segmentation import AreaLimits, SegmentationRules
@@ -24,11 +25,15 @@ from edge.model.interpreter import TensorSpec
 from edge.model.manifest import Input
 from edge.model.runner import open_model
 from edge.model.segmentation import Segmenter
+from edge.model.tables.segmentation import SegmentationHead
 from edge.preprocess.layout import InputSpec, lay_out
 from edge.preprocess.stitch import stitch_classes
 from edge.preprocess.tensor import prepare
-from edge.store.overlay import overlay
+from edge.store.legend import legend
+from edge.store.marks import COLOURS
+from edge.store.overlay import CAPTION_PX, overlay
 from edge.types import (
+    Area,
     Box,
     Decision,
     Finding,
@@ -169,6 +174,11 @@ def test_a_model_that_is_no_segmenter_is_refused(
     bundle = tiny_bundle.segmentation(tmp_path / "a", model(), labels)
     with pytest.raises(BundleError, match=words):
         open_model(load(bundle))
+
+
+def test_two_classes_of_one_name_are_refused() -> None:
+    with pytest.raises(ValidationError, match="crack is there more than once"):
+        SegmentationHead(labels=["good", "crack", "crack"])
 
 
 def test_nothing_but_background_passes() -> None:
@@ -324,12 +334,24 @@ def test_each_label_has_its_colour_and_a_legend_names_it() -> None:
     assert not (crack == 100).all()
     assert not (hole == 100).all()
     assert np.abs(crack.astype(int) - hole).sum() > 60
-    # The legend lies over the upper left corner, where the picture itself has nothing to show.
-    assert (drawn[2, 2] != 100).any()
+    # Below picture and caption, a chip of each colour.
+    words = drawn[250 + CAPTION_PX :].reshape(-1, 3).tolist()
+    assert list(COLOURS[0]) in words
+    assert list(COLOURS[1]) in words
 
 
 def test_there_is_no_legend_where_there_is_nothing_to_name() -> None:
     flat = np.full((250, 500, 3), 100, np.uint8)
     found = segmented()
     drawn = overlay(inspected(found, judged(found), frame(flat)), {})
+    assert drawn.shape[0] == 250 + CAPTION_PX
     assert (drawn[:250] == 100).all()
+
+
+def test_a_legend_of_many_long_labels_takes_several_lines() -> None:
+    areas = [(Area(f"a scratch of kind {number}", 100.0), COLOURS[0]) for number in range(9)]
+    narrow, wide = legend(areas, 320), legend(areas, 1280)
+    assert narrow is not None
+    assert wide is not None
+    assert narrow.shape[1] == 320
+    assert narrow.shape[0] > wide.shape[0]

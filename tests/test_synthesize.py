@@ -51,8 +51,8 @@ def test_pictures_masks_and_boxes_lie_side_by_side(good: Path, tmp_path: Path) -
     assert [row["kind"] for row in record["pictures"]] == [*KINDS, *KINDS]
     assert (tmp_path / "made" / "classes.txt").read_text().split() == list(KINDS)
     for row in record["pictures"]:
-        place = tmp_path / "made" / "pictures" / row["name"]
-        mask = read(place.with_name(f"{row['name']}_mask.png")).max(axis=2) > 127
+        place = tmp_path / "made" / row["name"]
+        mask = read(place.with_name(f"{place.name}_mask.png")).max(axis=2) > 127
         rows, columns = np.nonzero(mask)
         assert row["box"] == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         number, x, y, wide, tall = map(float, place.with_suffix(".txt").read_text().split())
@@ -69,7 +69,7 @@ def test_the_same_seed_writes_the_same_files_and_another_seed_others(good: Path,
     for name, seed in (("one", "3"), ("again", "3"), ("other", "4")):
         assert run("synthesize", good, "--out", tmp_path / name, "--count", "8", "--seed", seed)[0] == 0
     one, again, other = (
-        {path.name: path.read_bytes() for path in (tmp_path / name / "pictures").iterdir()}
+        {path.name: path.read_bytes() for path in (tmp_path / name).glob("*/*")}
         for name in ("one", "again", "other")
     )
     assert one == again
@@ -86,7 +86,7 @@ def test_the_seventh_picture_is_the_same_however_many_are_asked_for(good: Path) 
 def test_all_defects_can_have_one_name(good: Path, tmp_path: Path) -> None:
     run("synthesize", good, "--out", tmp_path / "made", "--count", "3", "--label", "defect")
     assert (tmp_path / "made" / "classes.txt").read_text() == "defect\n"
-    assert {path.read_text()[0] for path in (tmp_path / "made" / "pictures").glob("*.txt")} == {"0"}
+    assert {path.read_text()[0] for path in (tmp_path / "made" / "defect").glob("*.txt")} == {"0"}
 
 
 def test_real_defects_are_grafted_from_pictures_with_masks(good: Path, tmp_path: Path) -> None:
@@ -101,6 +101,13 @@ def test_real_defects_are_grafted_from_pictures_with_masks(good: Path, tmp_path:
     assert code == 0, told
     record = json.loads((tmp_path / "made" / "synthetic.json").read_text())
     assert [row["kind"] for row in record["pictures"]] == ["graft", "hole"] * 2
+
+
+def test_masks_beside_good_parts_are_no_parts(good: Path, tmp_path: Path) -> None:
+    PIL.Image.new("L", (96, 96)).save(good / "000_mask.png")
+    run("synthesize", good, "--out", tmp_path / "made", "--count", "12")
+    record = json.loads((tmp_path / "made" / "synthetic.json").read_text())
+    assert {row["parent"] for row in record["pictures"]} <= {f"{seed:03}.png" for seed in range(4)}
 
 
 def test_a_picture_that_cannot_be_read_is_told_and_left_out(good: Path, tmp_path: Path) -> None:
@@ -123,17 +130,19 @@ def test_a_picture_that_cannot_be_read_is_told_and_left_out(good: Path, tmp_path
         (("--out", "OUT", "--kinds", ""), "there is no ''"),
         (("--out", "OUT", "--kinds", "graft"), "give --donors DIR"),
         (("--out", "OUT", "--severity", "extreme"), "there is no 'extreme'; use any, mild"),
-        (("--out", "OUT", "--label", " "), "give a name of one line"),
+        (("--out", "OUT", "--label", "../x"), "cannot be the name of a folder"),
         (("--out", "OUT", "--roi", "500,500,600,600"), "the region of interest lies outside it"),
         (("--out", "OUT", "--donors", "GOOD"), "holds no mask for"),
-        (("--out", "GOOD"), "is not empty; give --out a new folder"),
+        (("--out", "GOOD"), "would be taken for good parts"),
+        (("--out", "INSIDE"), "would be taken for good parts"),
+        (("--out", "FULL"), "is not empty; give --out a new folder"),
         (("--recall", "GOOD"), "model.toml"),
     ],
 )
 def test_what_will_not_do_is_refused(
     good: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    places = {"OUT": tmp_path / "made", "GOOD": good}
+    places = {"OUT": tmp_path / "made", "GOOD": good, "INSIDE": good / "made", "FULL": tmp_path}
     code, told = run("synthesize", good, *(str(places.get(one, one)) for one in arguments))
     assert (code, said in told) == (78, True), told
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pytest
 from parts import frame, heat, part, picture, report
 
 from edge.config import Evidence, Quality
@@ -18,6 +19,7 @@ from edge.preprocess.tensor import prepare
 from edge.service import Crew, Trouble
 from edge.store.evidence import EvidenceStore
 from edge.store.overlay import CAPTION_PX, overlay
+from edge.store.sheet import exhibits_in
 from edge.types import EndOfFrames, Frame, Image, Inspection, Miss, Verdict
 
 LARGE = picture(width=640, height=480, grey=90)
@@ -55,6 +57,15 @@ def test_heat_lies_over_the_large_picture_where_the_small_one_had_it() -> None:
     assert abs(x / drawn.shape[1] - 11 / 14) < 0.05
     assert abs(y / rows - 3 / 14) < 0.05
     assert drawn.shape[1] > 224  # there is more to see than what was judged
+
+
+def test_a_contact_sheet_shows_the_region_at_its_place_in_the_large_picture(tmp_path: Path) -> None:
+    hot = heat(rows=14, columns=14, hot=1.6, at=(2, 10))
+    inspection = with_both(part(Verdict.FAIL, small(320, 240), scores=hot))
+    EvidenceStore(tmp_path, Evidence(min_free_mb=0), {}).keep(report(1, inspection), inspection)
+    (shown,) = exhibits_in(tmp_path, 1)
+    assert shown.spot is not None
+    assert shown.spot == pytest.approx([640 * 10 / 14, 480 * 2 / 14, 640 * 12 / 14, 480 * 4 / 14], abs=0.2)
 
 
 def test_what_is_judged_comes_into_the_tensor_as_it_is() -> None:

@@ -1,8 +1,8 @@
-"""Commands about model bundles: score pictures with one, evaluate it against labels."""
+"""`edge score`, and what every command about bundles and pictures needs: both opened, and judged."""
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,156 +41,6 @@ def score(
             lines.write(json.dumps(line) + "\n")
             if maps is not None:
                 save_overlay(part, maps / f"{path.stem}-map.jpg")
-
-
-def evaluate(
-    bundle: BundleFolder,
-    good: Annotated[Path | None, typer.Option(metavar="DIR", help="Pictures of good parts.")] = None,
-    bad: Annotated[Path | None, typer.Option(metavar="DIR", help="Pictures of bad parts.")] = None,
-    masks: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Masks of the bad parts: the same names, bright where bad."),
-    ] = None,
-    classes: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A folder of pictures for each class of parts.")
-    ] = None,
-    boxes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Pictures, and beside each NAME.txt: what is where in it, as in YOLO."
-        ),
-    ] = None,
-    *,
-    robust: Annotated[
-        bool, typer.Option("--robust", help="The same under light, blur, noise, dirt and more; with a plot.")
-    ] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Where --robust draws its plot.")] = None,
-    ablate: Annotated[
-        bool, typer.Option("--ablate", help="Whether each step of enhancement earns its place.")
-    ] = False,
-    enhance: Annotated[
-        list[str] | None,
-        typer.Option(metavar="STEP", help="With --ablate: a step to try, not the bundle's; several times."),
-    ] = None,
-    taught: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="With --ablate: teach anew on these good parts for each step."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Evaluate a bundle against labels.
-
-    With --good and --bad: AUROC, escapes and overkill, with --masks pixel AUROC and AU-PRO, too, or of a
-    segmentation, the IoU of each label. With --classes: balanced accuracy, recall of each class, and what was
-    called what. With --boxes: mean average precision. With --robust: what disturbed pictures do to the first of
-    these, and what the quality gate catches of them. With --ablate: what each step of enhancement does to the
-    AUROC, and its time.
-    """
-    from edge.cli import ablation, robustness
-    from edge.cli.box_evaluation import lines as box_lines
-    from edge.cli.class_evaluation import lines
-    from edge.cli.steps import steps_named
-
-    goes_with("--plot", plot, robust=robust)
-    goes_with("--taught", taught, ablate=ablate)
-    goes_with("--enhance", enhance, ablate=ablate)
-    if (masks is not None and (robust or ablate)) or (robust and ablate):
-        raise ConfigError("--robust, --ablate and --masks do not go together; give one of them")
-    if finds_things(bundle) or boxes is not None:
-        others = (good, bad, masks, classes, robust or None, ablate or None)
-        figures = box_figures(bundle, boxes, others)
-        told = list(box_lines(figures))
-    elif knows_classes(bundle) and not ablate:
-        if good is not None or bad is not None or masks is not None or classes is None:
-            raise ConfigError(
-                f"{bundle}: tells classes apart; evaluate it with --classes DIR, a folder of pictures for each"
-                " class, and without --good, --bad and --masks"
-            )
-        if robust:
-            figures, told = robustness.of_classes(bundle, classes, plot)
-        else:
-            figures = class_figures(bundle, classes)
-            told = lines(figures)
-    else:
-        if classes is not None or good is None or bad is None:
-            raise ConfigError(
-                f"{bundle}: tells good parts from bad ones; evaluate it with --good DIR and --bad DIR, and"
-                " without --classes"
-            )
-        if ablate:
-            figures, told = ablation.ablate(
-                bundle, good, bad, taught, steps_named(enhance or (), "--enhance")
-            )
-        elif robust:
-            figures, told = robustness.of_parts(bundle, good, bad, plot)
-        else:
-            figures = anomaly_figures(bundle, good, bad, masks)
-            told = [f"{key:>16}  {figure}" for key, figure in one_by_one(figures)]
-    typer.echo(json.dumps(figures) if as_json else "\n".join(told))
-
-
-def goes_with(option: str, value: object, **needed: bool) -> None:
-    """Raises `ConfigError` where an option is given without the one that it belongs to."""
-    for name, given in needed.items():
-        if value is not None and not given:
-            raise ConfigError(f"{option} goes with --{name}; add that, or leave it out")
-
-
-def one_by_one(figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Names and figures; of a table of figures, each with its own name."""
-    for key, figure in figures.items():
-        if isinstance(figure, Mapping):
-            yield from ((f"{key} {name}", value) for name, value in figure.items())
-        else:
-            yield key, figure
-
-
-def anomaly_figures(bundle: Path, good: Path, bad: Path, masks: Path | None) -> dict[str, Any]:
-    """What a bundle that tells good parts from bad ones is worth. Raises `EdgeError`."""
-    from edge.cli.evaluation import Evaluation
-
-    check = open_bundle(bundle)
-    evaluation = Evaluation()
-    for path, part in inspections(check, pictures_in(good)):
-        evaluation.add(path, part, is_bad=False, masks=masks)
-    for path, part in inspections(check, pictures_in(bad)):
-        evaluation.add(path, part, is_bad=True, masks=masks)
-    return evaluation.figures()
-
-
-def class_figures(bundle: Path, classes: Path) -> dict[str, Any]:
-    """What a bundle that tells classes apart is worth. Raises `EdgeError`."""
-    from edge.cli.class_evaluation import ClassEvaluation
-
-    folders = classes_in(classes)
-    check = open_bundle(bundle)
-    evaluation = ClassEvaluation(labels_of(bundle), list(folders), classes)
-    for label, paths in folders.items():
-        for path, part in inspections(check, paths):
-            evaluation.add(label, path, part)
-    return evaluation.figures()
-
-
-def box_figures(bundle: Path, boxes: Path | None, others: Iterable[object] = ()) -> dict[str, Any]:
-    """What a bundle that finds things is worth. Raises `EdgeError`."""
-    from edge.cli.box_evaluation import BoxEvaluation, marked, names
-    from edge.model.bundle import load
-
-    table = load(bundle).manifest.detection
-    if table is None:
-        raise ConfigError(f"{bundle}: finds no things; evaluate it without --boxes")
-    if boxes is None or any(other is not None for other in others):
-        raise ConfigError(
-            f"{bundle}: finds things; evaluate it with --boxes DIR, pictures and beside each NAME.txt with what is"
-            " in it, and with no other option but --json"
-        )
-    paths = pictures_in(boxes)
-    numbered = names(boxes, table.labels)
-    things = [marked(path, numbered) for path in paths]
-    evaluation = BoxEvaluation(table.labels)
-    for (path, part), there in zip(inspections(open_bundle(bundle), paths), things, strict=True):
-        evaluation.add(path, part, there)
-    return evaluation.figures()
 
 
 def finds_things(shelf: Path) -> bool:
@@ -281,7 +131,7 @@ def _frame(number: int, path: Path) -> "Frame | Miss":
 
 def summary(path: Path, part: "Inspection") -> dict[str, Any]:
     """One line of `edge score`."""
-    stages = ("quality", "preprocess", "inference", "judge")
+    stages = ("quality", "restore", "preprocess", "inference", "judge")
     return {
         "path": str(path),
         "score": None if part.decision.score is None else round(part.decision.score, 4),

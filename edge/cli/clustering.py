@@ -26,8 +26,9 @@ def cluster(
         int | None, typer.Option(min=1, metavar="K", help="So many groups; otherwise as many as stand apart.")
     ] = None,
     most: Annotated[
-        int, typer.Option(min=1, max=5000, metavar="N", help="Look at the latest N failed parts.")
-    ] = 2000,
+        int | None,
+        typer.Option(min=1, max=5000, metavar="N", help="Look at the latest N failed parts. Default: 2000."),
+    ] = None,
     name: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,10 +57,11 @@ def cluster(
 
 
 def group(
-    evidence: Path, out: Path, method: str, count: int | None, most: int
+    evidence: Path, out: Path, method: str, count: int | None, most: int | None
 ) -> tuple[dict[str, Any], list[str]]:
     """Group the evidence and write what came of it. Raises `ConfigError`."""
     from edge.cli.progress import bar
+    from edge.teach.groups.failed import MOST
     from edge.teach.groups.folder import PAGE, to_json, write_groups
     from edge.teach.groups.grouping import METHODS, group_evidence
 
@@ -67,7 +69,7 @@ def group(
     if how is None:
         raise ConfigError(f"--method: there is no '{method}'; use {' or '.join(METHODS)}")
     with bar() as progress:
-        found = group_evidence(evidence, progress, method=how, count=count, most=most)
+        found = group_evidence(evidence, progress, method=how, count=count, most=most or MOST)
     write_groups(found, out)
     lines = [
         *found.summary(),

@@ -96,8 +96,7 @@ def _draft(task: Task, path: Path) -> "Bundle":
     files: dict[str, bytes] = {}
     if task == "measurement":
         table = read_table(MeasurementTools, read_text(path), path)
-        if table.calibration is not None:
-            files[table.calibration] = read_text(path.parent / table.calibration).encode()
+        files = {name: _content(path.parent / name) for name in table.files}
     else:
         table = read_table(ReadingTools, read_text(path), path)
     fields = {
@@ -112,6 +111,13 @@ def _draft(task: Task, path: Path) -> "Bundle":
         return assemble(path.parent, text(Manifest.model_validate(fields)).encode(), files)
     except BundleError as err:
         raise ConfigError(str(err)) from err
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read: {err.strerror or err}") from err
 
 
 def _segment(name: str) -> str:
@@ -164,7 +170,7 @@ def _facts(path: Path, part: "Inspection") -> dict[str, Any]:
     return {
         "path": str(path),
         "reasons": [] if checks else told["reasons"],
-        **{key: checks[0][key] for key in ("measurements", "codes") if checks and key in checks[0]},
+        **{key: checks[0][key] for key in ("measurements", "codes", "prints") if checks and key in checks[0]},
     }
 
 
@@ -180,8 +186,10 @@ def _lines(path: Path, part: "Inspection") -> Iterator[str]:
                 yield f"{path} {one.name} {f'not measured: {one.reason}' if one.value is None else told(one)}"
         case Readings():
             for reading in prediction.found:
-                yield f"{path} {reading.symbology} {reading.text}"
-            if not prediction.found:
+                yield f"{path} {reading.symbology} {reading.text or 'is there but cannot be read'}"
+            for seen in prediction.prints:
+                yield f"{path} {seen.name} {'printed' if seen.present else seen.reason}"
+            if not prediction.found and not prediction.prints:
                 yield f"{path} nothing could be read"
         case _:
             yield f"{path} {'; '.join(part.decision.reasons)}"

@@ -1,14 +1,13 @@
 """`edge eval --robust`: what disturbed pictures do to a bundle's figures, and what the quality gate catches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from edge.cli.bundles import classes_in, labels_of, open_bundle, pictures_in
-from edge.cli.class_evaluation import ClassEvaluation
-from edge.cli.evaluation import Evaluation
 from edge.cli.progress import bar
+from edge.cli.tally import BAD, DIGITS, GOOD, Classes, GoodOrBad, Labelled, Level, Named, Tally, Things
 from edge.config import Quality
 from edge.errors import CaptureError, ConfigError
 from edge.judge.classification import UNKNOWN
@@ -17,42 +16,9 @@ from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.teach.disturbances import DISTURBANCES, Disturbance
-from edge.types import Box, Frame, Image, Inspection, Verdict
+from edge.types import Box, Defect, Frame, Image
 
-BAD, GOOD = "bad", "good"
 CAUGHT = "caught by the quality gate"
-DIGITS = 4
-
-
-class Labelled(NamedTuple):
-    """A picture, and what it shows: `good`, `bad`, or a class."""
-
-    path: Path
-    label: str
-
-
-class Named(NamedTuple):
-    """What the figures of a level are called."""
-
-    quality: str
-    missed: str
-    stopped: str
-
-
-@dataclass(frozen=True)
-class Level:
-    """What became of all pictures at one strength. Shares are 0…1.
-
-    `quality` is the model's figure over all of them, whether or not they are fit; None where it has none. `unfit`
-    are those that the quality gate catches. With it, `missed` are bad parts that pass, or parts that are taken for
-    another class, and `stopped` good ones that do not pass, or parts that have no class.
-    """
-
-    strength: float
-    quality: float | None
-    unfit: float
-    missed: float
-    stopped: float
 
 
 @dataclass(frozen=True)
@@ -103,57 +69,10 @@ class Robustness:
             yield f"  {self.named.stopped:<42}{_row(_digits(curve, 'stopped'))}"
 
 
-class GoodOrBad:
-    """For a bundle that tells good parts from bad ones."""
-
-    NAMED = Named("AUROC of the model alone", "bad parts that pass", "good parts that do not pass")
-
-    def __init__(self) -> None:
-        self._counted = Evaluation()
-
-    def add(self, picture: Labelled, part: Inspection) -> None:
-        """Count one."""
-        self._counted.add(picture.path, part, is_bad=picture.label == BAD, masks=None)
-
-    def level(self, strength: float, unfit: float) -> Level:
-        """What it came to."""
-        found = self._counted.figures()
-        missed = found["escapes"] / found["bad"]
-        stopped = (found["overkill"] + found["undecided_good"]) / found["good"]
-        return Level(strength, found["auroc"], unfit, round(missed, DIGITS), round(stopped, DIGITS))
-
-
-class Classes:
-    """For a bundle that tells classes apart: what is named wrong is missed."""
-
-    NAMED = Named(
-        "balanced accuracy of the model alone", "parts taken for another class", "parts without a class"
-    )
-
-    def __init__(self, labels: Sequence[str], classes: Sequence[str], folder: Path) -> None:
-        """Raises `ConfigError`, as `ClassEvaluation`."""
-        self._counted = ClassEvaluation(labels, classes, folder)
-        self._answers: list[str | None] = []
-        self._missed = 0
-
-    def add(self, picture: Labelled, part: Inspection) -> None:
-        """Count one."""
-        self._counted.add(picture.label, picture.path, part)
-        answer = None if undecided(part) else part.decision.label
-        self._answers.append(answer)
-        self._missed += answer not in {None, picture.label}
-
-    def level(self, strength: float, unfit: float) -> Level:
-        """What it came to."""
-        missed, stopped = (count / len(self._answers) for count in (self._missed, self._answers.count(None)))
-        quality = self._counted.figures()["balanced_accuracy"]
-        return Level(strength, quality, unfit, round(missed, DIGITS), round(stopped, DIGITS))
-
-
 def of_parts(bundle: Path, good: Path, bad: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
     """Of a bundle that tells good parts from bad ones: the figures, and lines. Raises `EdgeError`."""
-    folders = {GOOD: pictures_in(good), BAD: pictures_in(bad)}
-    return _told(open_bundle(bundle), folders, GoodOrBad, plot)
+    pictures = _labelled({GOOD: pictures_in(good), BAD: pictures_in(bad)})
+    return _told(open_bundle(bundle), pictures, GoodOrBad, plot)
 
 
 def of_classes(bundle: Path, classes: Path, plot: Path | None) -> tuple[dict[str, Any], list[str]]:
@@ -163,16 +82,27 @@ def of_classes(bundle: Path, classes: Path, plot: Path | None) -> tuple[dict[str
     # Any class may pass: what is left undecided is what no class was found for.
     rules = check.config.rules.model_copy(update={"good_labels": [one for one in labels if one != UNKNOWN]})
     check.config = check.config.model_copy(update={"rules": rules})
-    return _told(check, folders, lambda: Classes(labels, list(folders), classes), plot)
+    return _told(check, _labelled(folders), lambda: Classes(labels, list(folders), classes), plot)
+
+
+def of_things(
+    bundle: Path, labels: Sequence[str], things: Mapping[Path, list[Defect]], plot: Path | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Of a bundle that finds things, of which those in each picture are known. Raises `EdgeError`."""
+    pictures = [Labelled(path, "", tuple(there)) for path, there in things.items()]
+    return _told(open_bundle(bundle), pictures, lambda: Things(labels), plot)
+
+
+def _labelled(folders: Mapping[str, Sequence[Path]]) -> list[Labelled]:
+    return [Labelled(path, label) for label, paths in folders.items() for path in paths]
 
 
 def _told(
     check: Check,
-    folders: Mapping[str, Sequence[Path]],
-    tally: Callable[[], "GoodOrBad | Classes"],
+    pictures: Sequence[Labelled],
+    tally: Callable[[], Tally],
     plot: Path | None,
 ) -> tuple[dict[str, Any], list[str]]:
-    pictures = [Labelled(path, label) for label, paths in folders.items() for path in paths]
     with bar() as progress:
         found = sweep(check, pictures, tally, progress)
     told = list(found.lines())
@@ -188,7 +118,7 @@ def _told(
 class _Count:
     """One strength of one disturbance."""
 
-    tally: GoodOrBad | Classes
+    tally: Tally
     unfit: int = 0
     pictures: int = 0
 
@@ -199,7 +129,7 @@ class _Count:
 def sweep(
     check: Check,
     pictures: Sequence[Labelled],
-    tally: Callable[[], GoodOrBad | Classes],
+    tally: Callable[[], Tally],
     progress: Callable[[str, int, int], None],
     disturbances: Sequence[Disturbance] = DISTURBANCES,
 ) -> Robustness:
@@ -209,15 +139,17 @@ def sweep(
     untouched = _Count(tally())
     gate = QualityGate(check.model.quality, Quality(frozen_after=0))
     examples: dict[str, Image] = {}
+    area = _area(check)
     for number, labelled in enumerate(pictures):
         progress("disturbing pictures", number, len(pictures))
         picture = _pixels(labelled.path)
         _judge(check, gate, picture, labelled, untouched)
         for one in disturbances:
             for strength in one.strengths:
-                disturbed = one.disturbed(picture, strength, number, _area(check))
-                _judge(check, gate, disturbed, labelled, counts[one.name, strength])
-            examples.setdefault(one.name, disturbed)
+                disturbed = one.disturbed(picture, strength, number, area)
+                count = counts[one.name, strength]
+                _judge(check, gate, disturbed.picture, labelled.moved(disturbed.place), count)
+            examples.setdefault(one.name, disturbed.picture)
     progress("disturbing pictures", len(pictures), len(pictures))
     curves = tuple(Curve(one, _levels(one, counts, untouched), examples[one.name]) for one in disturbances)
     identity = check.model.identity
@@ -239,21 +171,13 @@ def _levels(
 def _judge(check: Check, gate: QualityGate, picture: Image, labelled: Labelled, count: _Count) -> None:
     frame = _frame(picture, labelled.path)
     unfit = gate.examine(frame, Pyramid(picture))
-    part = judge_frame(prepare_frame(frame, OPEN, [check]))
-    if unfit:
-        part = replace(part, decision=replace(part.decision, verdict=Verdict.INCONCLUSIVE, reasons=unfit))
-    count.tally.add(labelled, part)
+    count.tally.add(labelled, judge_frame(prepare_frame(frame, OPEN, [check])), unfit)
     count.unfit += bool(unfit)
     count.pictures += 1
 
 
 OPEN = QualityGate(QualityLimits(), Quality(enabled=False))
 """Lets everything through: what would the model say?"""
-
-
-def undecided(part: Inspection) -> bool:
-    """Whether a person has to look."""
-    return part.decision.verdict in {Verdict.INCONCLUSIVE, Verdict.ERROR}
 
 
 def _frame(picture: Image, path: Path) -> Frame:

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from edge.cli.robustness import CAUGHT, Curve, Level, Robustness
+from edge.cli.robustness import CAUGHT, Curve, Robustness
+from edge.cli.tally import Level
 from edge.errors import ConfigError
 from edge.store.lettering import Colour, font, printable, shortened
 from edge.store.overlay import scaled

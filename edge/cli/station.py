@@ -35,6 +35,7 @@ def check(config: ConfigFile) -> None:
     """Check a station's settings and its bundles; nothing is started."""
     from edge.model.checks import open_checks
     from edge.model.faces import open_faces
+    from edge.model.restorations import load_restorer
     from edge.preprocess.correction import open_correction
 
     checked = settings.load(config)
@@ -48,6 +49,9 @@ def check(config: ConfigFile) -> None:
             f"check {item.config.name}: {identity.name} version {identity.version}, "
             f"{identity.delegate}, {identity.threads} threads{fallback}"
         )
+    if checked.evidence.restore is not None:
+        restoration = load_restorer(checked.evidence.restore).identity
+        typer.echo(f"evidence.restore: {restoration.name} version {restoration.version}")
     if open_faces(checked.privacy, verified=None) is not None:
         typer.echo(f"privacy: faces are found by {checked.privacy.faces}")
     correction = open_correction(checked.correction)

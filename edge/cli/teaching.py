@@ -47,6 +47,7 @@ GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "--roi": ("--good", "--classes"),
     "--tiles": ("--good",),
     "--enhance": ("--good",),
+    "--restore": ("--good",),
     "--force": LESSONS,
     "--camera": FOLDERS,
     "--count": FOLDERS,
@@ -115,6 +116,12 @@ def teach(
             help="What pictures go through first: clahe, or clahe:clip=3; several times, in order.",
         ),
     ] = None,
+    restore: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Restoration that they go through before that: 'denoiser', or a folder."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The product's shelf. Default: bundles/NAME.")
     ] = None,
@@ -145,6 +152,7 @@ def teach(
         "--roi": roi,
         "--tiles": tiles,
         "--enhance": enhance or None,
+        "--restore": restore,
         "--force": force or None,
         "--undo": undo or None,
         "--activate": activate,
@@ -252,7 +260,10 @@ def wishes(given: Mapping[str, Any]) -> "Wishes":
     area = rectangle(given["--roi"]) if given["--roi"] is not None else None
     steps = steps_named(given["--enhance"] or (), "--enhance")
     return Wishes(
-        roi=area, enhance=steps, **{name: value for name, value in asked.items() if value is not None}
+        roi=area,
+        enhance=steps,
+        restore=given["--restore"],
+        **{name: value for name, value in asked.items() if value is not None},
     )
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from edge.table import Fraction, Table
+from edge.table import FilePath, Fraction, Table
 
 
 class Outbox(Table):
@@ -32,3 +32,8 @@ class Evidence(Table):
     )
     pass_rate: Fraction = Field(0.05, description="Share of passed parts that are kept, drawn at random.")
     jpeg_quality: int = Field(90, ge=30, le=100, description="Of the picture of the part.")
+    restore: FilePath | None = Field(
+        None,
+        description="Restoration that makes a better picture for people, beside the original: its folder, or"
+        " 'denoiser' or 'super-resolution-x2'.",
+    )

@@ -21,12 +21,17 @@ Pick = Literal["only", "first", "last"]
 
 SIGMA_PX = 1.0
 """Of the Gaussian whose derivative finds edges. At 0.7 noise counts more, at 1.5 thin parts suffer."""
+WIDER = 2.0
+"""Then one that is so much wider than the blur finds the place more closely; at 2.2, noise would matter least."""
 BROAD_PX = 3.0
-"""The widest one: where an edge is blurred, one that is as wide as the blur finds its place more closely."""
+REACH = 4.0
+"""Standard deviations from the edge to the next one, or to the end of the profile."""
 STRAY_PX = 2
 """So far from the first place it is looked for."""
 RIVAL = 0.6
 """Another edge with so large a share of the strongest one's slope is an edge, too."""
+NOTABLE = 0.1
+"""A slope with so small a share already bends the next one, where a wide Gaussian sees both."""
 APART_PX = 3
 """Slopes that are nearer to each other belong to one edge."""
 BROADEST_PX = 4.0
@@ -78,9 +83,21 @@ def find_edge(scan: Scan, polarity: Polarity, pick: Pick, min_step: float) -> Ed
     offset, variance = _parabola(slopes, rows, places[rows])
     blur_px = sqrt(max(0.0, float(np.median(variance)) - SIGMA_PX**2))
     found = places[rows] + offset
-    if blur_px > SIGMA_PX:
-        found = _again(_slopes(scan.profiles[rows], polarity, min(blur_px, BROAD_PX)), found)
+    wider = min(WIDER * blur_px, BROAD_PX, _clear(np.abs(slopes[rows]), places[rows]) / REACH)
+    if wider > SIGMA_PX:
+        found = _again(_slopes(scan.profiles[rows], polarity, wider), found)
     return Edge(scan.at(rows, found), blur_px, seen.size)
+
+
+def _clear(slopes: Floats, places: npt.NDArray[np.intp]) -> float:
+    """Samples between the edge and whatever comes next, on the profile that has the fewest, but for a tenth."""
+    heights = _peaks(slopes)[0]
+    away = np.abs(np.arange(heights.shape[1]) - places[:, np.newaxis])
+    tallest = slopes[np.arange(len(places)), places][:, np.newaxis]
+    others = (heights > NOTABLE * tallest) & (away > APART_PX)
+    nearest = np.where(others, away, heights.shape[1]).min(axis=1)
+    ends = np.minimum(places, heights.shape[1] - 1 - places)
+    return float(np.percentile(np.minimum(nearest, ends), 10))
 
 
 def _again(slopes: Floats, found: Floats) -> Floats:

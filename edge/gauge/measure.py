@@ -5,7 +5,7 @@ parts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import acos, degrees, hypot, isfinite, sqrt
 from typing import assert_never
 
@@ -28,13 +28,15 @@ SCATTER_FACTOR = 1.3
 """Errors of neighbouring profiles are not quite independent: `scripts/bench_measure` finds more scatter."""
 U_BLUR = 0.1
 """Share by which the correction for a curved edge's blur is off."""
+PARALLEL_DEG = 10.0
+"""Two edges have a distance up to here; farther apart, it would depend on where one looks."""
 DRAWN = 96
 """So many points of an outline are kept for the picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A shape in the plane, and its edge in the frame. `pixel` is the length of one there."""
+    """A shape in the plane, and the points of its edge that lie on it, in the frame; `pixel`: one's size."""
 
     shape: Line | Circle
     edge: Edge
@@ -130,7 +132,7 @@ def _named(names: tuple[str, str], seen: dict[str, Seen | str]) -> tuple[Seen, S
 
 def _straight(edge: Edge, plane: Plane) -> Seen:
     pixel = plane.pixel(edge.points.mean(axis=0))
-    return Seen(fit_line(plane.places(edge.points), pixel), edge, pixel)
+    return _seen(fit_line(plane.places(edge.points), pixel), edge, pixel)
 
 
 def _caliper(tool: Caliper, view: View, plane: Plane) -> Value:
@@ -152,6 +154,9 @@ def _caliper(tool: Caliper, view: View, plane: Plane) -> Value:
 def _between(one: Seen, other: Seen, plane: Plane) -> Value:
     """The distance of two lines that are about parallel, square to their mean direction."""
     first, second = _lines(one, other)
+    between = degrees(_acute(first, second))
+    if between > PARALLEL_DEG:
+        raise NothingToMeasureError(f"the two edges are not parallel: they are at {between:.0f} degrees")
     along = first.along + second.along * np.sign(first.along @ second.along)
     along /= hypot(*along)
     across = np.array([-along[1], along[0]])
@@ -170,6 +175,11 @@ def _direction(line: Seen) -> Floats:
     """Of an edge in the frame."""
     points = line.edge.points
     return np.asarray(np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][0])
+
+
+def _acute(one: Line, other: Line) -> float:
+    """The smaller angle between two lines, in radians."""
+    return acos(min(1.0, abs(float(one.along @ other.along))))
 
 
 def _lines(*seen: Seen) -> tuple[Line, ...]:
@@ -191,7 +201,11 @@ def _round(tool: Round, view: View, plane: Plane) -> Seen:
     scan = rays(view, tool.centre, tool.radius_px - tool.search_px, tool.radius_px + tool.search_px)
     edge = find_edge(scan, "rising" if tool.inside == "dark" else "falling", "only", tool.min_step)
     pixel = plane.pixel(edge.points.mean(axis=0))
-    return Seen(fit_circle(plane.places(edge.points), pixel), edge, pixel)
+    return _seen(fit_circle(plane.places(edge.points), pixel), edge, pixel)
+
+
+def _seen(shape: Line | Circle, edge: Edge, pixel: float) -> Seen:
+    return Seen(shape, replace(edge, points=edge.points[shape.belongs]), pixel)
 
 
 def _diameter(seen: Seen, plane: Plane) -> Value:
@@ -212,7 +226,7 @@ def _diameter(seen: Seen, plane: Plane) -> Value:
 
 def _angle(one: Seen, other: Seen, plane: Plane) -> Value:
     first, second = _lines(one, other)
-    value = acos(min(1.0, abs(float(first.along @ second.along))))
+    value = _acute(first, second)
     random = SCATTER_FACTOR * hypot(first.u_angle, second.u_angle)
     # A line turns by what its points are off, over their standard deviation along it.
     systematic = hypot(

@@ -20,7 +20,7 @@ class AreaScores:
     """Collects pixels: what they are, and what they were called. For one thread."""
 
     def __init__(self, labels: Sequence[str]) -> None:
-        """The first label is the background; 254 at most."""
+        """The first label is the background; 255 at most."""
         self.labels = tuple(labels)
         self._counts = np.zeros((len(labels) + 1, len(labels)), np.int64)
 

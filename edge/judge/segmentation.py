@@ -1,6 +1,7 @@
 """From the classes of a picture's cells to a verdict: how large is what, and is that too much, or too little?"""
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -75,31 +76,53 @@ def segmentation_complaints(rules: Rules, labels: Collection[str]) -> Iterator[s
 
 def regions_of(classes: Classes, segmentation: Segmentation) -> tuple[Region, ...]:
     """The connected areas of every label but the first, largest first; at most 20. Corners connect."""
-    rows, columns = classes.shape
-    box = segmentation.box
-    wide, high = box.width / columns, box.height / rows
     found = []
     for number in np.unique(classes[classes > 0]).tolist():
         _, places, stats, _ = cv2.connectedComponentsWithStats((classes == number).view(np.uint8))
-        for place, (x, y, width, height, cells) in enumerate(stats[1:].tolist(), 1):
-            inside = np.s_[y : y + height, x : x + width]
-            scores = np.where(places[inside] == place, segmentation.scores[inside], 0)
-            row, column = np.unravel_index(scores.argmax(), scores.shape)
-            found.append(
-                Region(
-                    Box(
-                        box.x_min + x * wide,
-                        box.y_min + y * high,
-                        box.x_min + (x + width) * wide,
-                        box.y_min + (y + height) * high,
-                    ),
-                    cells * wide * high,
-                    float(scores[row, column]),
-                    (box.x_min + (x + column + 0.5) * wide, box.y_min + (y + row + 0.5) * high),
-                    label=segmentation.labels[number],
-                )
-            )
-    return tuple(sorted(found, key=lambda region: -region.area_px)[:MOST_REGIONS])
+        found += [(place, number, places, Spot(*spot)) for place, spot in enumerate(stats[1:].tolist(), 1)]
+    found.sort(key=lambda area: -area[3].cells)
+    return tuple(
+        _region(spot, places[spot.inside] == place, segmentation, segmentation.labels[number])
+        for place, number, places, spot in found[:MOST_REGIONS]
+    )
+
+
+class Spot(NamedTuple):
+    """What OpenCV says of a connected area, in cells."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    cells: int
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return np.s_[self.y : self.y + self.height, self.x : self.x + self.width]
+
+
+def _region(spot: Spot, mask: Mask, segmentation: Segmentation, label: str) -> Region:
+    rows, columns = segmentation.classes.shape
+    box = segmentation.box
+    wide, high = box.width / columns, box.height / rows
+    scores = np.where(mask, segmentation.scores[spot.inside], 0)
+    row, column = np.unravel_index(scores.argmax(), scores.shape)
+    return Region(
+        Box(
+            box.x_min + spot.x * wide,
+            box.y_min + spot.y * high,
+            box.x_min + (spot.x + spot.width) * wide,
+            box.y_min + (spot.y + spot.height) * high,
+        ),
+        spot.cells * wide * high,
+        float(scores[row, column]),
+        (
+            float(box.x_min + (spot.x + column + 0.5) * wide),
+            float(box.y_min + (spot.y + row + 0.5) * high),
+        ),
+        label=label,
+    )
 
 
 def _areas(
@@ -133,7 +156,7 @@ def _possibly(areas: Sequence[Area], doubtful_px: float, rules: SegmentationRule
         limits, found = _limits(area.label, rules), _in_unit(area.area_px, rules)
         if found + doubt > limits.max_area or found < limits.min_area:
             yield (
-                f"{doubt:.4g} {UNITS[rules.unit]} are too unsure to be called anything (min_probability);"
+                f"{_amount(doubt)} {UNITS[rules.unit]} are too unsure to be called anything (min_probability);"
                 f" they decide whether {_said(area, rules)} is too much or too little"
             )
             return
@@ -149,7 +172,11 @@ def _in_unit(area_px: float, rules: SegmentationRules) -> float:
 
 
 def _said(area: Area, rules: SegmentationRules) -> str:
-    return f"{area.label}: {_in_unit(area.area_px, rules):.4g} {UNITS[rules.unit]}"
+    return f"{area.label}: {_amount(_in_unit(area.area_px, rules))} {UNITS[rules.unit]}"
+
+
+def _amount(area: float) -> str:
+    return f"{area:.0f}" if area >= 1000 else f"{area:.4g}"  # noqa: PLR2004 - 1e+04 is no way to say 10,000
 
 
 def _without_specks(classes: Classes, fewest_cells: float) -> Classes:

@@ -13,6 +13,7 @@ from edge.model import golden
 from edge.model.bundle import Bundle, load
 from edge.model.delegates import CPU, DelegateConfig
 from edge.model.instrument import Instrument
+from edge.model.measurement import read_calibration
 from edge.model.runner import Model, open_any, open_model
 from edge.model.standby import Standby
 from edge.model.tuning import FILE as TUNED
@@ -42,12 +43,17 @@ def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = 
     model = open_any(bundle, config.threads)
     golden.check(bundle, golden.replay(bundle, model))
     check_rules(config, model.limits, model.task, model.labels)
+    _check_scores(config, bundle)
     delegate = DelegateConfig.of(config)
     if isinstance(model, Instrument):
         if delegate.name not in {CPU.name, AUTO}:
             raise ConfigError(
                 f"check {config.name}: delegate: is '{delegate.name}', but {bundle.folder} has no network;"
                 " take it out"
+            )
+        if config.polygon:
+            raise ConfigError(
+                f"check {config.name}: polygon: is for networks; {bundle.folder} looks at its roi, a rectangle"
             )
         if config.enhance:
             raise ConfigError(
@@ -59,6 +65,17 @@ def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = 
     if delegate.name == CPU.name:
         return Check(config, model)
     return Check(config, Standby(bundle, model, delegate, config.threads))
+
+
+def _check_scores(config: CheckConfig, bundle: Bundle) -> None:
+    """What a detector never looks at must not count as absent. Raises `ConfigError`."""
+    table, doubt_from = bundle.manifest.detection, config.rules.detection.doubt_from
+    if table is not None and doubt_from < table.min_score:
+        raise ConfigError(
+            f"check {config.name}: rules.detection.doubt_from: {doubt_from:g} is under detection.min_score of"
+            f" {bundle.folder}, which is {table.min_score:g}: nothing so faint is ever found; raise the one, or"
+            " lower the other"
+        )
 
 
 def _as_tuned(bundle: Bundle, cpu: Model, delegate: DelegateConfig, tuned: Path | None) -> Model | Standby:
@@ -93,7 +110,26 @@ def probe_delegates(checks: Sequence[Check]) -> None:
 def open_checks(config: Config, verified: Path | None) -> list[Check]:
     """Every check of the recipe. Raises `BundleError`."""
     tuned = config.station.state_dir / TUNED
-    return [open_check(check, verified, tuned) for check in config.recipe.checks]
+    checks = [open_check(check, verified, tuned) for check in config.recipe.checks]
+    if config.correction.lens is not None:
+        for check in checks:
+            _complain_of_a_second_lens(check)
+    return checks
+
+
+def _complain_of_a_second_lens(check: Check) -> None:
+    """A lens that is corrected in the frame is not to be corrected in what is measured. Raises `ConfigError`."""
+    if not isinstance(check.model, Instrument):
+        return
+    bundle = load(check.config.bundle)
+    table = bundle.manifest.measurement
+    if table is None or table.calibration is None:
+        return
+    if read_calibration(bundle, table.calibration).lens is not None:
+        raise ConfigError(
+            f"correction.lens: check {check.config.name} corrects the lens itself, in {bundle.folder}; take out"
+            " correction.lens, or calibrate the check on corrected pictures"
+        )
 
 
 def open_inspector(config: Config, verified: Path | None) -> Inspector:

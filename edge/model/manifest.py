@@ -49,6 +49,10 @@ class Input(Table):
         default=None, description="Where in the frame it was taught to look; none: at all of it."
     )
     enhance: Steps = Field(default=(), description="Steps that its pixels go through first, in order.")
+    restore: FileName | None = Field(
+        default=None,
+        description="The bundle's own network that restores a frame before all that; none: as it is.",
+    )
 
 
 class File(Table):
@@ -149,10 +153,12 @@ class Manifest(Table):
         yield from (head.head for head in heads if head is not None and head.head is not None)
         if self.detection and isinstance(self.detection.outputs, Ssd) and self.detection.outputs.anchors:
             yield self.detection.outputs.anchors
-        if self.measurement is not None and self.measurement.calibration is not None:
-            yield self.measurement.calibration
+        if self.measurement is not None:
+            yield from self.measurement.files
         if self.model is not None:
             yield self.model
+        if self.input is not None and self.input.restore is not None:
+            yield self.input.restore
 
     @property
     def network(self) -> str:

@@ -4,7 +4,9 @@ The network says what is to be added to the picture, in fixed tiles. Its convolu
 result is smaller than the tile and is the same wherever the tile begins: laid side by side, results have no seam.
 """
 
-from typing import NamedTuple
+from math import ceil
+from threading import Lock
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -12,10 +14,13 @@ import numpy.typing as npt
 
 from edge.errors import BundleError, CaptureError, InferenceError
 from edge.model.bundle import Bundle
+from edge.model.delegates import CPU
 from edge.model.interpreter import Engine, Interpreter, TensorSpec
 from edge.model.tables import MANIFEST
 from edge.preprocess.picture import decode
-from edge.types import Image, ModelIdentity
+from edge.types import Box, Image, ModelIdentity
+
+Number = TypeVar("Number", bound=np.generic)
 
 TASK = "restoration"
 LEVELS_PER_ONE = 128
@@ -23,6 +28,9 @@ LEVELS_PER_ONE = 128
 
 BLOCKS = (1, 2, 4)
 """Sides of the blocks of pixels that a cell may hold."""
+
+EVEN_PX = max(BLOCKS)
+"""The grid that cells of any block begin on."""
 
 Residual = npt.NDArray[np.uint8]
 """What is to be added, as the network's int8 numbers seen as uint8."""
@@ -52,24 +60,45 @@ class Tiling(NamedTuple):
 
 
 class Restorer:
-    """A restoration that is ready to run. For one thread."""
+    """A restoration that is ready to run, on one thread of the CPU. Any thread may call it; others then wait."""
 
-    def __init__(self, bundle: Bundle, factor: int, engine: Engine) -> None:
-        """`factor` as in the manifest. Raises `BundleError` where the network's shapes are not those of it."""
-        self.factor = factor
-        self.tiling = _tiling(bundle, engine, factor)
-        self.identity = ModelIdentity(
-            bundle.manifest.name, bundle.manifest.version, bundle.digest, engine.delegate, 1
-        )
-        self._engine = engine
-        self._added = _added(engine.outputs[0])
+    def __init__(self, content: bytes, name: str, factor: int, identity: ModelIdentity) -> None:
+        """`content` is that of the .tflite file `name`; the result is `factor` times as wide and high.
+
+        Raises `BundleError` where the network's shapes are not those of that, and `DeviceError` where there is no
+        TFLite runtime.
+        """
+        self.content, self.factor, self.identity = content, factor, identity
+        self._engine = Interpreter(content, 1, name=name)
+        self.tiling = _tiling(self._engine, name, factor)
+        self._added = _added(self._engine.outputs[0])
+        self._lock = Lock()
 
     def restore(self, image: Image) -> Image:
         """The picture, RGB of any size, restored: `factor` times as wide and high. Raises `InferenceError`."""
-        residual = self._residual(np.ascontiguousarray(image))
+        with self._lock:
+            residual = self._residual(np.ascontiguousarray(image))
         # cv2.add saturates: what leaves 0…255 stops there.
         added = cv2.LUT(residual, self._added)
         return np.asarray(cv2.add(enlarged(image, self.factor), added, dtype=cv2.CV_8U), np.uint8)
+
+    def restore_within(self, image: Image, box: Box) -> Image:
+        """A copy that is restored inside of the box, with the very pixels that `restore` would give there.
+
+        For a restoration that keeps the size. Raises `InferenceError`.
+        """
+        height, width = image.shape[:2]
+        left, top, right, bottom = (
+            int(edge) for edge in (box.x_min, box.y_min, ceil(box.x_max), ceil(box.y_max))
+        )
+        # What the network sees around the box; from an even pixel on, where a cell of it may begin.
+        around = self.tiling.margin_px + EVEN_PX
+        from_x, from_y = (max(0, (edge - around) // EVEN_PX * EVEN_PX) for edge in (left, top))
+        restored = self.restore(image[from_y : bottom + around, from_x : right + around])
+        copy = image.copy()
+        inside = restored[top - from_y : bottom - from_y, left - from_x : right - from_x]
+        copy[top : min(bottom, height), left : min(right, width)] = inside
+        return copy
 
     def _residual(self, image: Image) -> Residual:
         height, width = image.shape[:2]
@@ -88,23 +117,29 @@ class Restorer:
                 (cells,) = self._engine.invoke(np.ascontiguousarray(tile)[np.newaxis])
                 room = whole[y * factor : (y + tiling.step_y_px) * factor, x * factor :]
                 room = room[:, : tiling.step_x_px * factor]
-                room[:] = spread(cells, tiling.block_px)[: room.shape[0], : room.shape[1]]
+                room[:] = spread(cells, tiling.block_px).view(np.uint8)[: room.shape[0], : room.shape[1]]
         return whole
 
 
 def open_restorer(bundle: Bundle) -> Restorer:
-    """Make a restoration ready on the CPU, on one thread.
-
-    Raises `BundleError`, and `DeviceError` without a TFLite runtime.
-    """
+    """Make a restoration ready. Raises `BundleError`, and `DeviceError` without a TFLite runtime."""
     table = bundle.manifest.restoration
     if bundle.manifest.task != TASK or table is None:
         raise BundleError(
             f"{bundle.folder}: is for task '{bundle.manifest.task}', and restores no picture; give the folder of a"
             " restoration, such as models/denoiser"
         )
-    engine = Interpreter(bundle.files[bundle.manifest.network], 1, name=str(bundle.model_path))
-    return Restorer(bundle, table.factor, engine)
+    manifest = bundle.manifest
+    identity = ModelIdentity(manifest.name, manifest.version, bundle.digest, CPU.name, 1)
+    restorer = Restorer(bundle.files[manifest.network], str(bundle.model_path), table.factor, identity)
+    width, height = restorer.tiling.width_px, restorer.tiling.height_px
+    if (width, height) != (manifest.seen.width, manifest.seen.height):
+        raise BundleError(
+            f"{bundle.model_path}: takes pictures of {width}×{height}, but [input] in"
+            f" {bundle.folder / MANIFEST} says {manifest.seen.width}×{manifest.seen.height};"
+            " correct width and height"
+        )
+    return restorer
 
 
 def replay(bundle: Bundle, restorer: Restorer) -> tuple[float, ...]:
@@ -129,11 +164,11 @@ def enlarged(image: Image, factor: int) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def spread(cells: npt.NDArray[np.int8], block_px: int) -> Residual:
+def spread(cells: npt.NDArray[Number], block_px: int) -> npt.NDArray[Number]:
     """Cells of 1×rows×columns×(3·block²) as pixels, block·rows × block·columns × 3."""
     _, rows, columns, _ = cells.shape
     split = cells.reshape(rows, columns, block_px, block_px, 3).transpose(0, 2, 1, 3, 4)
-    return split.reshape(rows * block_px, columns * block_px, 3).view(np.uint8)
+    return split.reshape(rows * block_px, columns * block_px, 3)
 
 
 def _replay(bundle: Bundle, restorer: Restorer, file: str) -> float:
@@ -146,21 +181,16 @@ def _replay(bundle: Bundle, restorer: Restorer, file: str) -> float:
         raise BundleError(f"{path}: {err}") from err
 
 
-def _tiling(bundle: Bundle, engine: Engine, factor: int) -> Tiling:
+def _tiling(engine: Engine, name: str, factor: int) -> Tiling:
     """How the network's output lies in its input. Raises `BundleError` where it lies in no such way."""
-    seen, (_, height, width, _) = bundle.manifest.seen, engine.inputs[0].shape
-    if (seen.height, seen.width) != (height, width):
-        raise BundleError(
-            f"{bundle.model_path}: takes pictures of {width}×{height}, but [input] in"
-            f" {bundle.folder / MANIFEST} says {seen.width}×{seen.height}; correct width and height"
-        )
+    _, height, width, _ = engine.inputs[0].shape
     if len(engine.outputs) != 1:
-        raise BundleError(f"{bundle.model_path}: has {len(engine.outputs)} outputs; a restoration has one")
+        raise BundleError(f"{name}: has {len(engine.outputs)} outputs; a restoration has one")
     (output,) = engine.outputs
     tiling = _laid_out(height, width, output, factor)
     if tiling is None or output.dtype != np.int8:
         raise BundleError(
-            f"{bundle.model_path}: its output is {'×'.join(map(str, output.shape))} {output.dtype};"
+            f"{name}: its output is {'×'.join(map(str, output.shape))} {output.dtype};"
             f" a restoration of {width}×{height} pixels, {factor} times as large, gives int8 cells of 3·n·n"
             " channels for n·n pixels each, and loses the same margin at all sides"
         )

@@ -14,9 +14,10 @@ from edge.model.head import Head, Result
 from edge.model.instrument import Instrument, open_instrument
 from edge.model.interpreter import Engine, Interpreter, TensorSpec
 from edge.model.manifest import WITHOUT_NETWORK
+from edge.model.sight import sight
 from edge.model.tables import MANIFEST
 from edge.preprocess.quality import QualityLimits
-from edge.preprocess.tensor import InputSpec, Prepared
+from edge.preprocess.tensor import Prepared
 from edge.types import Decision, ModelIdentity, Prediction
 
 
@@ -31,7 +32,7 @@ class Model:
         if manifest.task not in HEADS:
             raise BundleError(f"{bundle.folder}: {NO_HEAD.format(manifest.task)}")
         self._head = HEADS[manifest.task](bundle, engine.outputs)
-        self.spec = InputSpec(**dict(manifest.seen))
+        self.spec = sight(bundle)
         self.limits = Limits(pass_below=manifest.limits.pass_below)
         self.quality = QualityLimits.from_table(manifest.quality.model_dump())
         self.task, self.labels = manifest.task, manifest.labels
@@ -91,7 +92,7 @@ def open_any(bundle: Bundle, threads: int = 1) -> "Model | Instrument":
 
 NO_HEAD = (
     "task '{}' judges nothing, and a check needs a bundle that does; what restores pictures belongs in"
-    " evidence.restore"
+    " evidence.restore, or with 'edge teach --restore' into a bundle that judges"
 )
 HEADS: dict[str, Callable[[Bundle, Sequence[TensorSpec]], Head]] = {
     "anomaly": anomaly_head.open_head,

@@ -11,6 +11,7 @@ from edge.config import Rectangle
 from edge.config.enhance import Enhance
 from edge.errors import InferenceError
 from edge.preprocess.mask import Polygon, cells_inside, half_inside
+from edge.preprocess.pyramid import Restores
 from edge.types import Box, Geometry, Mask
 
 
@@ -22,7 +23,8 @@ class InputSpec:
     region of interest, each overlapping its neighbour by `overlap` of its own size (0 ≤ overlap < 1).
     `contrast` "stretch" spreads the 1st to 99th percentile of each picture over the full range. `roi` is where
     the model was taught to look (none: at the whole frame); a check may look elsewhere. `enhance` are the
-    steps that its pixels go through, in order, before their contrast is spread.
+    steps that its pixels go through, in order, before their contrast is spread; `restore`, where there is one,
+    comes before all of them, at the frame's own size.
     """
 
     width: int
@@ -34,6 +36,7 @@ class InputSpec:
     overlap: float = 0.0
     roi: Rectangle | None = None
     enhance: tuple[Enhance, ...] = ()
+    restore: Restores | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,20 @@
 """A picture at half, a quarter, an eighth of its size: each made once, for everyone who looks at it."""
 
+from time import perf_counter_ns
+from typing import Protocol
+
 import cv2
 import numpy as np
 
-from edge.types import Image
+from edge.types import Box, Image
+
+
+class Restores(Protocol):
+    """What gives a better picture of the same size. Any thread."""
+
+    def restore_within(self, image: Image, box: Box) -> Image:
+        """A copy of the picture, restored inside of the box. Raises `InferenceError`."""
+        ...
 
 
 class Pyramid:
@@ -16,11 +27,23 @@ class Pyramid:
 
     def __init__(self, image: Image) -> None:
         self._levels = {(0, 0): image}
+        self._restored: dict[tuple[Restores, Box], Pyramid] = {}
+        self.restoring_ms = 0.0
+        """What restoring it has taken."""
 
     @property
     def image(self) -> Image:
         """The picture itself."""
         return self._levels[0, 0]
+
+    def restored(self, restorer: Restores, box: Box) -> "Pyramid":
+        """Of the picture restored in a box, once for all checks that ask for the same. Raises `InferenceError`."""
+        key = restorer, box
+        if key not in self._restored:
+            started_ns = perf_counter_ns()
+            self._restored[key] = Pyramid(restorer.restore_within(self.image, box))
+            self.restoring_ms += (perf_counter_ns() - started_ns) / 1e6
+        return self._restored[key]
 
     def level(self, halved_x: int, halved_y: int) -> Image:
         """The picture with its width and its height halved so many times.

@@ -66,6 +66,8 @@ def prepare(
     pyramid = picture if isinstance(picture, Pyramid) else Pyramid(picture)
     height, width = pyramid.image.shape[:2]
     layout = lay_out(width, height, spec, roi, tuple((x, y) for x, y in polygon))
+    if spec.restore is not None:
+        pyramid = pyramid.restored(spec.restore, layout.box)
     reduced = pyramid.level(layout.halved_x, layout.halved_y)
     shown: Sequence[Image] = [_resized(reduced, tile) for tile in layout.tiles]
     steps = spec.enhance if enhance is None else enhance

@@ -16,8 +16,9 @@ from edge.config import Evidence
 from edge.errors import DeliveryError
 from edge.message import Report, encode
 from edge.store import atomic, layout
-from edge.store.layout import MAP, PICTURE, REPORT, Part
+from edge.store.layout import MAP, PICTURE, REPORT, RESTORED, Part
 from edge.store.overlay import MAP_QUALITY, encode_jpeg, has_marks, overlay, thumbnail
+from edge.store.restored import Darkroom
 from edge.store.shelf import Entry, Shelf
 from edge.types import Frame, Inspection, Verdict
 
@@ -52,6 +53,7 @@ class EvidenceStore:
         folder: Where the epochs' folders are.
         config: Budget, floor, share of passes and JPEG quality.
         fail_at: The anomaly limit of each check, by its name; 1.0 for those that are not named.
+        darkroom: Makes a restored picture beside the original, where that is wanted.
         draw: Gives a random number, 0 ≤ number < 1; a pass is kept when it is under the configured share.
     """
 
@@ -61,6 +63,7 @@ class EvidenceStore:
         config: Evidence,
         fail_at: Mapping[str, float] = MappingProxyType({}),
         draw: Callable[[], float] = random.random,
+        darkroom: Darkroom | None = None,
     ) -> None:
         self.removed: Counter[Verdict] = Counter()
         """Parts whose evidence has had to go since the start, by verdict."""
@@ -68,6 +71,7 @@ class EvidenceStore:
         self._config = config
         self._fail_at = fail_at
         self._draw = draw
+        self._darkroom = darkroom
         self._shelf: Shelf | None = None
         self._lock = Lock()
 
@@ -129,7 +133,7 @@ class EvidenceStore:
         return len(files)
 
     def find(self, record_id: str, kind: str = PICTURE) -> Path | None:
-        """A record's `layout.PICTURE`, `MAP` or `REPORT` by its id (device/epoch/seq); None: not there."""
+        """A record's file by its id (device/epoch/seq), of the kind `layout.PICTURE` …; None: not there."""
         return layout.find(self._folder, record_id, kind)
 
     def thumbnail(self, inspection: Inspection, max_bytes: int = 100_000) -> bytes:
@@ -137,12 +141,18 @@ class EvidenceStore:
         return thumbnail(inspection, self._fail_at, max_bytes)
 
     def _files(self, part: Part, report: Report, inspection: Inspection) -> dict[str, bytes]:
-        files = {}
+        files, record = {}, report.to_json()
         if isinstance(inspection.frame, Frame):
             files[part.file(PICTURE)] = encode_jpeg(inspection.frame.shown, self._config.jpeg_quality)
             if has_marks(inspection):
                 files[part.file(MAP)] = encode_jpeg(overlay(inspection, self._fail_at), MAP_QUALITY)
-        files[part.file(REPORT)] = encode(report.to_json())
+            if self._darkroom is not None:
+                restored = self._darkroom.restore(inspection.frame.shown)
+                record["restored"] = restored.says
+                if restored.picture is not None:
+                    jpeg = encode_jpeg(restored.picture, self._config.jpeg_quality)
+                    files[part.file(RESTORED)] = self._darkroom.sign(jpeg)
+        files[part.file(REPORT)] = encode(record)
         return files
 
     def _open(self) -> Shelf:
@@ -209,7 +219,7 @@ class EvidenceStore:
             for entry in entries:
                 folder = self._folder / shelf.epoch(entry)
                 # The report first: what a crash leaves then never looks whole.
-                for kind in (REPORT, MAP, PICTURE):
+                for kind in (REPORT, MAP, RESTORED, PICTURE):
                     with suppress(FileNotFoundError):
                         (folder / entry.part.file(kind)).unlink()
         except OSError:

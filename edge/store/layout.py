@@ -1,7 +1,8 @@
 """How evidence lies in its folder: the names of the files, and what can be read from them.
 
 folder/epoch/000000000042-fail.jpg       the whole frame
-folder/epoch/000000000042-fail-map.jpg   the same, smaller, with its heat map, where there is one
+folder/epoch/000000000042-fail-restored.jpg  the same by a restoration, where one is set
+folder/epoch/000000000042-fail-map.jpg   the first one same, smaller, with its heat map, where there is one
 folder/epoch/000000000042-fail.json      the report: the last to be written, so that where it is, all is
 """
 
@@ -13,12 +14,12 @@ from typing import NamedTuple
 from edge.durable import UNFINISHED
 from edge.types import Verdict
 
-PICTURE, MAP, REPORT = ".jpg", "-map.jpg", ".json"
+PICTURE, RESTORED, MAP, REPORT = ".jpg", "-restored.jpg", "-map.jpg", ".json"
 BLOCK_BYTES = 4096
 """Files are counted in whole blocks: many small ones use more of a disk than their lengths say."""
 
 _EPOCH = re.compile(r"[A-Za-z0-9_-]+")
-_FILE = re.compile(r"([0-9]{12}-(?:pass|fail|inconclusive|error))(\.jpg|-map\.jpg|\.json)")
+_FILE = re.compile(r"([0-9]{12}-(?:pass|fail|inconclusive|error))(\.jpg|-restored\.jpg|-map\.jpg|\.json)")
 _RECORD_ID = re.compile(r"[^/]+/([A-Za-z0-9_-]+)/([0-9]{1,12})")
 
 
@@ -29,7 +30,7 @@ class Part(NamedTuple):
     verdict: Verdict
 
     def file(self, kind: str) -> str:
-        """The name of its `PICTURE`, `MAP` or `REPORT`."""
+        """The name of its `PICTURE`, `RESTORED`, `MAP` or `REPORT`."""
         return f"{self.seq:012d}-{self.verdict}{kind}"
 
 
@@ -99,7 +100,7 @@ def _epoch(folder: Path) -> Epoch:
             elif entry.name.endswith(UNFINISHED):
                 remains.append(Path(entry.path))
     for stem in sizes.keys() - whole:
-        remains += [folder / (stem + kind) for kind in (PICTURE, MAP)]
+        remains += [folder / (stem + kind) for kind in (PICTURE, RESTORED, MAP)]
         del sizes[stem]
     parts = {Part(int(stem[:12]), Verdict(stem[13:])): size_bytes for stem, size_bytes in sizes.items()}
     return Epoch(latest, folder, parts, remains)

@@ -114,3 +114,23 @@ def _sign(draw: ImageDraw.ImageDraw, verdict: Verdict, centre: tuple[float, floa
         y += 0.25 * radius
     draw.polygon(outline, fill=ink)
     draw.text((x, y), mark, fill=ground, font=font(radius * 1.5), anchor="mm")
+
+
+SIGN_PX = 13
+INK: Colour = (20, 20, 20)
+
+
+def sign_size(words: str) -> tuple[int, int]:
+    """Width and height in pixels of these words as a sign."""
+    return round(font(SIGN_PX).getlength(printable(words))) + 6, SIGN_PX + 5
+
+
+def draw_sign(picture: Image, words: str, ground: Colour, left: int, top: int) -> None:
+    """Words on a ground of that colour, from that place on; moved where they would stick out of the picture."""
+    width, height = sign_size(words)
+    sign = Pillow.new("RGB", (width, height), ground)
+    ImageDraw.Draw(sign).text((3, height / 2), printable(words), fill=INK, font=font(SIGN_PX), anchor="lm")
+    left = max(0, min(left, picture.shape[1] - width))
+    top = max(0, min(top, picture.shape[0] - height))
+    room = picture[top : top + height, left : left + width]
+    room[:] = np.asarray(sign)[: room.shape[0], : room.shape[1]]

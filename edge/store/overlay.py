@@ -14,8 +14,9 @@ from PIL import ImageDraw
 
 from edge.judge.surface import smooth
 from edge.store.comparison import strip
+from edge.store.legend import legend
 from edge.store.lettering import DARK, GREY, PALE, badge, font, printable, shortened
-from edge.store.marks import draw_marks, draw_names
+from edge.store.marks import areas_in_colour, draw_marks
 from edge.types import Anomaly, Box, Classification, Frame, Image, Inspection, Map, Miss
 
 LONGEST_PX = 960
@@ -29,6 +30,8 @@ LEVELS_PER_LIMIT = 128
 MARGIN_PX = 8
 """Between the line at the limit and the corners around it."""
 Levels = npt.NDArray[np.uint8]
+SMALL_SHARE = 0.1
+"""Of a picture: a defect that is smaller is told to a hundredth of a percent."""
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 
@@ -57,15 +60,15 @@ def overlay(
         if isinstance(finding.prediction, Anomaly):
             draw_heat(picture, finding.prediction, scale, fail_at.get(finding.check, 1.0))
         draw_marks(picture, finding.prediction, scale)
-    draw_names(picture, inspection.findings)
     for finding in inspection.findings:
         for region in finding.decision.regions:
             draw_corners(picture, region.box, scale, MARGIN_PX)
     picture = _widened(picture)
     width = picture.shape[1]
     compared = strip(inspection, width) if compare else None
-    below = [caption(inspection, width), *([] if compared is None else [compared])]
-    return np.vstack([picture, *below])
+    names = legend(areas_in_colour(inspection.findings), width)
+    below = [words for words in (names, compared) if words is not None]
+    return np.vstack([picture, caption(inspection, width), *below])
 
 
 def picture_rows(image: Image, longest_px: int = LONGEST_PX) -> int:
@@ -192,7 +195,9 @@ def score_text(score: float | None, label: str | None) -> str:
     """The score as a caption says it: `score 1.83` of an anomaly, `scratch 93%` for a label, or nothing."""
     if score is None:
         return ""
-    return f"score {score:.2f}" if label is None else f"{label} {score:.0%}"
+    if label is None:
+        return f"score {score:.2f}"
+    return f"{label} {score:.0%}" if score >= SMALL_SHARE else f"{label} {score:.2%}"
 
 
 def _levels(scores: Map, limit: float) -> Levels:

@@ -24,7 +24,7 @@ HEADER_PX = 100
 WORDS_PX = 76
 WIDE_PX = 1000
 CLOSE_UP = 0.4
-"""Side of a close-up, in heights of the picture."""
+"""Side of a close-up, as a share of the picture's shorter side."""
 CARD: Colour = (38, 41, 49)
 ALARM: Colour = (255, 176, 0)
 
@@ -241,7 +241,7 @@ def _panel(item: Exhibit, width: int, height: int) -> Image:
         return panel
     scale = panel.shape[1] / item.picture.shape[1]
     side = max(1.6 * item.spot.width, 1.6 * item.spot.height, 0.16 * item.picture.shape[0])
-    inset = round(CLOSE_UP * panel.shape[0])
+    inset = max(1, round(CLOSE_UP * min(panel.shape[:2])))
     if side * scale > 0.8 * inset:
         return panel
     x, y = (item.spot.x_min + item.spot.x_max) / 2, (item.spot.y_min + item.spot.y_max) / 2

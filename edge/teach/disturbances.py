@@ -21,7 +21,7 @@ PATCH_CELLS = 6
 COVER: tuple[int, int, int] = (72, 66, 60)
 """Of what covers a part: a glove, a cable."""
 
-Strong = Callable[["Scene", float], Image]
+Matrix = npt.NDArray[np.float64]
 
 
 class Scene(NamedTuple):
@@ -37,26 +37,52 @@ class Scene(NamedTuple):
         return min(self.area.width, self.area.height)
 
 
+Strong = Callable[[Scene, float], Image]
+
+
+class Disturbed(NamedTuple):
+    """A disturbed copy of a picture, and how its pixels have moved, if they have."""
+
+    picture: Image
+    matrix: Matrix | None = None
+
+    def place(self, box: Box) -> Box | None:
+        """Where a box of the picture is now, as far as it is in view; None where most of it is not."""
+        if self.matrix is None:
+            return box
+        corners = np.array([[x, y, 1] for x in (box.x_min, box.x_max) for y in (box.y_min, box.y_max)])
+        places = corners @ self.matrix.T
+        whole = Box(*places.min(axis=0).tolist(), *places.max(axis=0).tolist())
+        seen = whole.intersection(Box(0, 0, self.picture.shape[1], self.picture.shape[0]))
+        return seen if seen.area > whole.area / 2 else None
+
+
 @dataclass(frozen=True)
 class Disturbance:
     """One thing that goes wrong. `strengths` go up in steps; `none` is the strength that changes nothing.
 
-    `lasting` says that it is the same for every picture, as dirt is that sticks to the lens.
+    It changes pixels (`apply`) or moves them (`move`, as OpenCV's affine matrices do). `lasting` says that it is
+    the same for every picture, as dirt is that sticks to the lens.
     """
 
     name: str
     unit: str
     strengths: tuple[float, ...]
-    apply: Strong
+    apply: Strong | None = None
+    move: Callable[[Scene, float], Matrix] | None = None
     none: float = 0.0
     lasting: bool = False
 
-    def disturbed(self, picture: Image, strength: float, number: int, area: Box | None = None) -> Image:
-        """A copy of picture `number`, disturbed so much. `area` in frame pixels is looked at; None: all of it."""
+    def disturbed(self, picture: Image, strength: float, number: int, area: Box | None = None) -> Disturbed:
+        """Picture `number`, disturbed so much. `area` in frame pixels is looked at; None: all of it."""
         height, width = picture.shape[:2]
-        looked_at = Box(0, 0, width, height) if area is None else area
         seed = [*self.name.encode(), 0 if self.lasting else number]
-        return self.apply(Scene(picture, looked_at, np.random.default_rng(seed)), strength)
+        scene = Scene(picture, area or Box(0, 0, width, height), np.random.default_rng(seed))
+        if self.move is not None:
+            matrix = self.move(scene, strength)
+            return Disturbed(_moved(picture, matrix), matrix)
+        assert self.apply is not None  # noqa: S101 - it has one of the two
+        return Disturbed(self.apply(scene, strength))
 
 
 def _dimmed(scene: Scene, times: float) -> Image:
@@ -74,22 +100,19 @@ def _noisy(scene: Scene, levels: float) -> Image:
     return np.clip(np.rint(scene.picture + noise), 0, 255).astype(np.uint8)
 
 
-def _shifted(scene: Scene, percent: float) -> Image:
+def _shift(scene: Scene, percent: float) -> Matrix:
     towards = scene.rng.uniform(0, 2 * np.pi)
     length = percent / 100 * scene.side_px
-    return _moved(
-        scene.picture,
-        np.array([[1, 0, length * np.cos(towards)], [0, 1, length * np.sin(towards)]], np.float64),
-    )
+    return np.array([[1, 0, length * np.cos(towards)], [0, 1, length * np.sin(towards)]], np.float64)
 
 
-def _rotated(scene: Scene, degrees: float) -> Image:
+def _turn(scene: Scene, degrees: float) -> Matrix:
     middle = (scene.area.x_min + scene.area.x_max - 1) / 2, (scene.area.y_min + scene.area.y_max - 1) / 2
     turned = degrees if scene.rng.random() < 0.5 else -degrees  # noqa: PLR2004 - heads or tails
-    return _moved(scene.picture, np.asarray(cv2.getRotationMatrix2D(middle, turned, 1.0), np.float64))
+    return np.asarray(cv2.getRotationMatrix2D(middle, turned, 1.0), np.float64)
 
 
-def _moved(picture: Image, matrix: npt.NDArray[np.float64]) -> Image:
+def _moved(picture: Image, matrix: Matrix) -> Image:
     """What comes into view mirrors what was there: a black wedge would be a defect of its own."""
     size = picture.shape[1], picture.shape[0]
     moved = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
@@ -149,8 +172,8 @@ DISTURBANCES = (
     Disturbance("brightness", "times the light", (0.25, 0.5, 0.75, 1.25, 1.6, 2.2), _dimmed, none=1.0),
     Disturbance("blur", "sigma, ‰ of the shorter side", (1, 2, 4, 8, 16), _blurred),
     Disturbance("noise", "sigma, grey levels", (4, 8, 16, 32, 64), _noisy),
-    Disturbance("shift", "% of the shorter side", (1, 2, 4, 8, 16), _shifted),
-    Disturbance("rotation", "degrees", (1, 2, 5, 10, 20), _rotated),
+    Disturbance("shift", "% of the shorter side", (1, 2, 4, 8, 16), move=_shift),
+    Disturbance("rotation", "degrees", (1, 2, 5, 10, 20), move=_turn),
     Disturbance("occlusion", "% of the area", (0.5, 1, 2, 5, 10, 20), _covered),
     Disturbance("JPEG", "quality", (90, 70, 50, 30, 15, 5), _compressed, none=100),
     Disturbance("lens dirt", "% of the light lost", (10, 20, 40, 60, 80), _dirty, lasting=True),

@@ -92,6 +92,13 @@ class Gatherer:
 
     def gather(self, good: Sequence[Path], bad: Sequence[Path], tiles: int, progress: Progress) -> Gathered:
         """Raises `ConfigError` where pictures will not do, or do not hold the region of interest."""
+        gathered = self.gather_good(good, tiles, progress)
+        self._damage(gathered, *_chosen(gathered), progress)
+        gathered.bad, gathered.bad_paths = self._bad(bad, progress), bad
+        return gathered
+
+    def gather_good(self, good: Sequence[Path], tiles: int, progress: Progress) -> Gathered:
+        """Good pictures alone, without defects to choose by. Raises like `gather`."""
         most = max(1, MOST_TILES // tiles**2)
         seen: dict[Eye, list[Seen]] = {eye: [] for eye in self._eyes}
 
@@ -100,10 +107,7 @@ class Gatherer:
                 seen[eye].append(found)
 
         album = collect(good, visit, lambda done, total: progress("reading pictures", done, total), most)
-        gathered = Gathered.of(album, seen)
-        self._damage(gathered, *_chosen(gathered), progress)
-        gathered.bad, gathered.bad_paths = self._bad(bad, progress), bad
-        return gathered
+        return Gathered.of(album, seen)
 
     def add(
         self,

@@ -10,9 +10,11 @@ from edge.config.enhance import Enhance
 from edge.errors import ConfigError
 from edge.model import shipped
 from edge.model.bundle import Bundle, load
+from edge.model.restoration import Restorer
+from edge.model.restorations import load_restorer
+from edge.model.sight import sight
 from edge.model.versions import Shelf
 from edge.preprocess.picture import size
-from edge.preprocess.tensor import InputSpec
 from edge.teach.album import without
 from edge.teach.choice import Choice, choose
 from edge.teach.conclusion import Taught, conclude
@@ -55,8 +57,10 @@ def teach(
     paths = without(good, drop)
     with Shelf(shelf) as held:
         size_px = _frame_size(paths, wishes.roi)
+        restorer = _restorer(wishes.restore)
         specs = [
-            input_spec(size_px, contrast, wishes.roi, wishes.tiles, wishes.enhance) for contrast in CONTRASTS
+            replace(input_spec(size_px, contrast, wishes.roi, wishes.tiles, wishes.enhance), restore=restorer)
+            for contrast in CONTRASTS
         ]
         eyes = [Eye.of(path, spec, processors()) for path in _backbones(wishes) for spec in specs]
         gathered = Gatherer(eyes, wishes.roi, wishes.seed).gather(paths, bad, wishes.tiles, progress)
@@ -88,7 +92,7 @@ def extend(
             raise ConfigError(
                 f"{bundle.folder}: tells classes apart; give a folder of pictures for each class"
             )
-        spec = InputSpec(**dict(bundle.manifest.seen))
+        spec = sight(bundle)
         eye = Eye.of(shipped.backbone(bundle.manifest.network), spec, processors())
         strides_px = tuple(head.strides_px)
         before = earlier(bundle, eye, strides_px)
@@ -112,19 +116,31 @@ def teach_again(
 ) -> Taught:
     """Teach a product anew in the setting of one of its bundles, but with these steps before the model.
 
-    For comparing steps: nothing else is chosen. Raises like `teach`.
+    For comparing steps: nothing is chosen, so no defects are made up. Raises like `teach`.
     """
     start, manifest = monotonic(), bundle.manifest
     head = manifest.anomaly
     if head is None:
         raise ConfigError(f"{bundle.folder}: was not taught from good parts; its task is {manifest.task}")
-    spec = replace(InputSpec(**dict(manifest.seen)), enhance=enhance)
+    spec = replace(sight(bundle), enhance=enhance)
     wishes = Wishes(roi=spec.roi, tiles=spec.tiles_x, method=head.method, enhance=enhance, force=True)
     eye = Eye.of(shipped.backbone(manifest.network), spec, processors())
     with Shelf(shelf) as held:
-        gathered = Gatherer([eye], spec.roi, wishes.seed).gather(good, (), wishes.tiles, progress)
+        gathered = Gatherer([eye], spec.roi, wishes.seed).gather_good(good, wishes.tiles, progress)
         choice = Choice(eye, tuple(head.strides_px), head.method)
         return conclude(manifest.name, held, gathered, choice, wishes, start, progress)
+
+
+def _restorer(folder: Path | None) -> Restorer | None:
+    if folder is None:
+        return None
+    restorer = load_restorer(folder)
+    if restorer.factor != 1:
+        raise ConfigError(
+            f"{folder}: makes pictures larger, and boxes are in the camera's pixels; teach with one that keeps"
+            " their size, such as 'denoiser'"
+        )
+    return restorer
 
 
 def _backbones(wishes: Wishes) -> list[Path]:

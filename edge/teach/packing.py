@@ -13,6 +13,7 @@ import PIL.Image
 from edge.model.bundle import Bundle, assemble, described
 from edge.model.golden import replay
 from edge.model.manifest import Golden, Input, Limits, Manifest, Quality, text
+from edge.model.restoration import Restorer
 from edge.model.runner import open_model
 from edge.model.tables.anomaly import AnomalyHead
 from edge.preprocess.layout import lay_out
@@ -20,6 +21,8 @@ from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec
 from edge.types import Image
 
+RESTORER = "restore.tflite"
+"""The restoration that a bundle was taught with: it goes wherever the bundle goes."""
 GOLDEN_SIDE_PX = 512
 """Longer side of a golden picture, for each tile. Where a part of the frame is looked at, it keeps its size."""
 
@@ -43,7 +46,13 @@ def pack(
 
     Raises `BundleError`.
     """
-    files = {**files, **{name: as_png(shown(picture, draft.seen)) for name, picture in golden.items()}}
+    restorer = draft.seen.restore
+    restores = {RESTORER: restorer.content} if isinstance(restorer, Restorer) else {}
+    files = {
+        **files,
+        **restores,
+        **{name: as_png(shown(picture, draft.seen)) for name, picture in golden.items()},
+    }
     manifest = Manifest(
         schema="edge.bundle/2",
         name=draft.name,
@@ -51,7 +60,7 @@ def pack(
         task="anomaly",
         created=datetime.now(UTC).replace(microsecond=0),
         model=model,
-        input=Input(**vars(draft.seen)),
+        input=Input(**{**vars(draft.seen), "restore": next(iter(restores), None)}),
         files=described(files),
         anomaly=draft.head,
         limits=Limits(pass_below=draft.pass_below),

@@ -1,11 +1,11 @@
 """Made-up defects as files: pictures, masks and boxes side by side, as training scripts read them.
 
-folder/pictures/000007-scratch.png        the picture
-folder/pictures/000007-scratch_mask.png   white where the defect can be seen
-folder/pictures/000007-scratch.txt        its box, as YOLO has it: class, middle x and y, width, height, as shares
-folder/classes.txt                        the names of the classes, a line each, from 0
-folder/sheet.jpg                          some of them, to look at
-folder/synthetic.json                     how they were made: the last to be written, so that where it is, all is
+folder/scratch/000007-scratch.png        the picture, in a folder with the name of its class
+folder/scratch/000007-scratch_mask.png   white where the defect can be seen
+folder/scratch/000007-scratch.txt        its box, as YOLO has it: class, middle x and y, width, height, as shares
+folder/classes.txt                       the names of the classes, a line each, from 0
+folder/sheet.jpg                         some of them, to look at
+folder/synthetic.json                    how they were made: the last to be written, so that where it is, all is
 """
 
 import json
@@ -24,7 +24,7 @@ from edge.teach.report.gallery import outline
 from edge.teach.synthesis import Made, Order
 from edge.types import Image
 
-PICTURES, CLASSES, SHEET, RECORD = "pictures", "classes.txt", "sheet.jpg", "synthetic.json"
+CLASSES, SHEET, RECORD = "classes.txt", "sheet.jpg", "synthetic.json"
 SHOWN, COLUMNS = 24, 3
 """Exhibits on the sheet, and how many side by side."""
 
@@ -43,7 +43,8 @@ class SyntheticFolder:
         try:
             if folder.exists() and any(folder.iterdir()):
                 raise ConfigError(f"{folder}: is not empty; give --out a new folder, or remove this one")
-            make_folder(folder / PICTURES)
+            for name in self._classes:
+                make_folder(folder / name)
         except OSError as err:
             raise ConfigError(f"{folder}: cannot be written: {err.strerror or err}") from err
 
@@ -52,19 +53,22 @@ class SyntheticFolder:
         mask = made.damaged.mask
         height, width = mask.shape
         box = made.box
-        number = self._classes.index(self._label or made.kind)
+        label = self._label or made.kind
+        number = self._classes.index(label)
         middle = ((box.x_min + box.x_max) / 2 / width, (box.y_min + box.y_max) / 2 / height)
         line = f"{number} {middle[0]:.6f} {middle[1]:.6f} {box.width / width:.6f} {box.height / height:.6f}\n"
-        self._write(f"{PICTURES}/{made.name}.png", png(made.damaged.picture))
-        self._write(f"{PICTURES}/{made.name}_mask.png", png(mask.astype(np.uint8) * 255))
-        self._write(f"{PICTURES}/{made.name}.txt", line.encode())
-        self._rows.append(_row(made))
+        self._write(f"{label}/{made.name}.png", png(made.damaged.picture))
+        self._write(f"{label}/{made.name}_mask.png", png(mask.astype(np.uint8) * 255))
+        self._write(f"{label}/{made.name}.txt", line.encode())
+        self._rows.append(_row(made, label))
         if len(self._shown) < SHOWN:
             self._shown.append(exhibit(made))
 
-    def close(self, skipped: Sequence[str], title: str = "made-up defects") -> None:
+    def close(self, skipped: Sequence[str]) -> None:
         """Write the sheet and the record. Raises `ConfigError`."""
-        sheet = contact_sheet(self._shown, COLUMNS, title, "each as it is, and with a line around the defect")
+        sheet = contact_sheet(
+            self._shown, COLUMNS, "made-up defects", "each as it is, and with a line around the defect"
+        )
         self._write(CLASSES, "".join(f"{name}\n" for name in self._classes).encode())
         self._write(SHEET, encode_jpeg(sheet, 90))
         record = {
@@ -103,9 +107,9 @@ def png(picture: Image) -> bytes:
     return cv2.imencode(".png", np.ascontiguousarray(shown))[1].tobytes()
 
 
-def _row(made: Made) -> dict[str, Any]:
+def _row(made: Made, label: str) -> dict[str, Any]:
     return {
-        "name": made.name,
+        "name": f"{label}/{made.name}",
         "kind": made.kind,
         "parent": made.parent.name,
         "box": [int(edge) for edge in made.box],

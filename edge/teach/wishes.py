@@ -1,6 +1,7 @@
 """What the person who teaches may wish for; everything has a sensible default."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.config import Rectangle
 from edge.config.enhance import Enhance
@@ -17,8 +18,8 @@ class Wishes:
     """How a product is to be taught.
 
     It will look at `roi` alone (pixels of the frame; None: at all of it), in `tiles` × `tiles` pieces: the more,
-    the smaller the defects that it finds, and the longer it takes. What it sees goes through the steps `enhance`
-    first. `method` None: the best on these pictures. At
+    the smaller the defects that it finds, and the longer it takes. What it sees goes through the restoration in
+    the folder `restore` first, and then through the steps `enhance`. `method` None: the best on these pictures. At
     most `false_reject` (0…0.5) of good parts fail, with `confidence` (0.5…1). What is learned takes `budget_mb` at
     most (1e6 bytes), and a picture `budget_ms` on this machine, one thread, where a candidate does. `force`
     activates the new version although int8 and float do not agree.
@@ -27,6 +28,7 @@ class Wishes:
     roi: Rectangle | None = None
     tiles: int = 1
     enhance: tuple[Enhance, ...] = ()
+    restore: Path | None = None
     method: Method | None = None
     false_reject: float = 0.01
     confidence: float = 0.9

@@ -37,7 +37,7 @@ def to_float(network: nn.Module, height: int, width: int, outputs: Sequence[str]
     """
     folded = fold(network)
     with quiet():
-        maps = [place for place, tensor in enumerate(_outputs(folded, height, width)) if tensor.ndim == 4]  # noqa: PLR2004
+        maps = [place for place, tensor in enumerate(_outputs(folded, height, width)) if tensor.ndim == 4]
         module = litert_torch.to_channel_last_io(folded, args=[0], outputs=maps).eval()
         converted = litert_torch.convert(module, (torch.zeros(1, height, width, 3),))
         with tempfile.TemporaryDirectory() as scratch:
@@ -48,13 +48,17 @@ def to_float(network: nn.Module, height: int, width: int, outputs: Sequence[str]
     return model
 
 
-def to_int8(float_model: bytes, pictures: Sequence[Pixels]) -> bytes:
+def to_int8(
+    float_model: bytes, pictures: Sequence[Pixels], known: Mapping[str, tuple[float, float]] | None = None
+) -> bytes:
     """The int8 .tflite; activations get the ranges that these pictures (height×width×3) call for.
 
-    Raises `TrainingError` where something in it is not integer, or its input is not exactly `pixel - 128`.
+    Of tensors whose names are `known`, what lies outside the given range does not matter. Raises `TrainingError`
+    where something in it is not integer, or its input is not exactly `pixel - 128`.
     """
     with quiet():
-        model = backbone_int8.quantize(float_model, tuple(pictures))
+        ranges = backbone_int8.activation_ranges(float_model, tuple(pictures))
+        model = backbone_int8.quantize_with(float_model, ranges | dict(known or {}))
     interpreter = Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     entry = interpreter.get_input_details()[0]
@@ -115,7 +119,7 @@ def _confirm(network: nn.Module, model: bytes, height: int, width: int, outputs:
     wanted = _together(network(normalise(picture[None])))
     got = next(run(model, [picture]))
     for name, tensor in zip(outputs, wanted, strict=True):
-        right = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).numpy()  # noqa: PLR2004
+        right = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).numpy()
         if np.abs(got[name] - right).max() > LARGEST_DIFFERENCE * np.abs(right).max():
             raise TrainingError(
                 f"the converted graph's '{name}' is not that of the network: this version of litert-torch converts"

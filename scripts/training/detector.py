@@ -8,6 +8,8 @@ from training.network import CHANNELS, Separable, Trunk
 
 STRIDE = 8
 OUTPUTS = ("scores", "distances")
+SCORE_RANGE = (-8.0, 6.0)
+"""Of the logits: below, a score is under 0.0004, and above over 0.997, which are none and certain."""
 RARE = -4.6
 """Bias of the scores at first: a probability of 1 %, as nearly all cells are empty (RetinaNet's prior)."""
 

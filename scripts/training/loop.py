@@ -47,6 +47,19 @@ class Plan:
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Stale:
+    """A figure has not risen for so many epochs: what is still to be won is not in it."""
+
+    figure: str
+    epochs: int
+
+    def reached(self, history: History) -> bool:
+        """Whether it was at its best, for the first time, so many epochs ago."""
+        values = [row[self.figure] for row in history]
+        return len(values) > self.epochs and len(values) - 1 - values.index(max(values)) >= self.epochs
+
+
 def device() -> torch.device:
     """The GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -66,18 +79,21 @@ def fit(
     judge: Callable[[nn.Module], Mapping[str, float]],
     plan: Plan,
     folder: Path,
+    until_stale: Stale | None = None,
 ) -> History:
     """Train with AdamW; after every epoch the folder holds a checkpoint, the figures so far and their curves.
 
     `batches` gives the `plan.steps` batches of an epoch, shuffled with the generator that it gets; `judge` what is
-    known of the network after it. Raises `TrainingError` where the folder holds another training, or the loss is
-    no number.
+    known of the network after it; with `until_stale` it may end before the plan does. Raises `TrainingError` where
+    the folder holds another training, or the loss is no number.
     """
     make_folder(folder)
     optimiser = torch.optim.AdamW(_groups(network, plan), lr=plan.rate, weight_decay=plan.decay)
     history = _resume(folder / CHECKPOINT, plan, network, optimiser)
     with bar() as progress:
         for epoch in range(len(history), plan.epochs):
+            if until_stale is not None and until_stale.reached(history):
+                break
             started = perf_counter()
             torch.manual_seed(plan.seed * EPOCH_SEEDS + epoch)
             network.train()

@@ -10,6 +10,7 @@ from edge.model import shipped
 from edge.model.arrays import Arrays, Floats, unpack
 from edge.model.bundle import Bundle
 from edge.model.embedding import Embedder
+from edge.model.sight import sight
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import InputSpec
 from edge.teach.classes.specimens import Specimen
@@ -59,7 +60,7 @@ def recall(bundle: Bundle) -> Look:
     assert table is not None and table.head is not None  # noqa: S101, PT018 - its lesson says so
     arrays = unpack(bundle.files[table.head], str(bundle.folder / table.head))
     kept = {key: array for key, array in arrays.items() if key in OF_EMBEDDER}
-    return Look(manifest.network, bundle.files[manifest.network], InputSpec(**dict(manifest.seen)), kept)
+    return Look(manifest.network, bundle.files[manifest.network], sight(bundle), kept)
 
 
 def portray(look: Look, specimens: Sequence[Specimen], progress: Progress) -> Floats:

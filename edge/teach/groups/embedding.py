@@ -20,9 +20,9 @@ from edge.teach.groups.failed import Suspect
 from edge.teach.groups.kmeans import Vectors
 
 SIDE_PX = 128
-STRIDES_PX = (16,)
+STRIDES_PX = (8, 16)
 DIMENSIONS = 16
-SHAPE_WEIGHT = 0.4
+SHAPE_WEIGHT = 0.3
 """Of each number of the region's shape (standard deviation 1), against all that the backbone sees (length 1)."""
 LEAST_SPREAD = 1e-6
 

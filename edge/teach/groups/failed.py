@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from edge.store.layout import PICTURE, REPORT, Part
 from edge.types import Box, Verdict
 
 MOST = 2000
-"""The latest so many parts are looked at: 40 s, and 100 MB for the distances between them."""
+"""The latest so many parts are looked at: 20 s, and 100 MB for the distances between them."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,15 @@ def _suspect(folder: Path, part: Part) -> Suspect | str:
         regions = [region for check in said["checks"] for region in check["regions"]]
         worst = max(regions, key=lambda region: region["peak"], default=None)
         width, height = said["camera"]["size"]
+        box = None if worst is None else Box(*map(float, worst["box"]))
+        if min(width, height) < 1 or not all(map(isfinite, box or ())):
+            return f"{report}: its picture is {width}×{height}, its region {worst}: that cannot be"
         return Suspect(
             str(said["id"]),
             str(said["part_id"] or f"frame {said['sequence']}"),
             picture,
             (int(width), int(height)),
-            None if worst is None else Box(*map(float, worst["box"])),
+            box,
             None if worst is None else float(worst["area_px"]),
             None if said["truth"] is None else tuple(str(defect["label"]) for defect in said["truth"]),
         )

@@ -41,8 +41,7 @@ def write_groups(grouping: Grouping, folder: Path) -> None:
             small = scaled(sheet, min(1.0, PAGE_PX / sheet.shape[1]))
             thumbnails[group.name] = encode_jpeg(small, PAGE_QUALITY)
         replace_file(folder / PAGE, groups_html(grouping, folder, thumbnails).encode())
-        record = json.dumps(to_json(grouping), indent=1, ensure_ascii=False)
-        replace_file(folder / RECORD, record.encode(errors="surrogateescape"))
+        replace_file(folder / RECORD, json.dumps(to_json(grouping), indent=1).encode())
     except OSError as err:
         raise ConfigError(f"{folder}: cannot be written: {err.strerror or err}") from err
 

@@ -1,5 +1,6 @@
 """A group becomes a class: its pictures go where `edge teach --classes` finds them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,24 +46,27 @@ def make_class(groups: Path, name: str, label: str, classes: Path) -> Named:
     pictures = pictures_of(groups, name)
     wanted = {f"{picture.parent.name}-{picture.name}": picture for picture in pictures}
     _refuse_twice(classes, folder, wanted)
-    fresh = gone = 0
+    if not any(picture.exists() or (folder / file).exists() for file, picture in wanted.items()):
+        raise ConfigError(f"{groups}: no picture of group {name} is left in the evidence; group it again")
     try:
         make_folder(folder)
-        for file, picture in wanted.items():
-            if not (folder / file).exists():
-                try:
-                    content = picture.read_bytes()
-                except FileNotFoundError:
-                    gone += 1
-                    continue
-                replace_file(folder / file, content)
-                fresh += 1
+        became = Counter(_copied(picture, folder / file) for file, picture in wanted.items())
         total = sum(path.is_file() for path in folder.iterdir())
     except OSError as err:
         raise ConfigError(f"{err.filename or folder}: {err.strerror or err}") from err
-    if gone == len(wanted):
-        raise ConfigError(f"{groups}: no picture of group {name} is left in the evidence; group it again")
-    return Named(label, folder, total, fresh, gone)
+    return Named(label, folder, total, became["fresh"], became["gone"])
+
+
+def _copied(picture: Path, to: Path) -> str:
+    """What became of a picture: it is fresh, there already, or gone. Raises `OSError`."""
+    if to.exists():
+        return "there"
+    try:
+        content = picture.read_bytes()
+    except FileNotFoundError:
+        return "gone"
+    replace_file(to, content)
+    return "fresh"
 
 
 def _refuse_twice(classes: Path, folder: Path, wanted: dict[str, Path]) -> None:

@@ -24,16 +24,16 @@ def groups_html(grouping: Grouping, folder: Path, sheets: Mapping[str, bytes]) -
 
 def naming(folder: Path, group: str, label: str) -> str:
     """The command that makes a group a class."""
-    return f"edge cluster --out {quote(str(folder))} --name {group}={label}"
+    return f"edge cluster --out {quote(str(folder.resolve()))} --name {group}={label}"
 
 
 def _headline(grouping: Grouping) -> Markup:
     numbered = [group for group in grouping.groups if group.name != LOOSE]
     loose = sum(len(group.suspects) for group in grouping.groups if group.name == LOOSE)
     told = fill(
-        "{} look like {}.",
+        "{} in {} of parts that look alike.",
         bold(several(grouping.parts, "failed part", "failed parts")),
-        bold(several(len(numbered), "kind", "kinds")),
+        bold(several(len(numbered), "group", "groups")),
     )
     return join([told, fill(" {} fit nowhere.", count(loose))]) if loose else told
 

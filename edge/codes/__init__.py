@@ -1,0 +1,1 @@
+"""Reading: barcodes and two-dimensional codes, and whether there is print."""
