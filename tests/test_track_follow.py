@@ -135,12 +135,12 @@ def test_a_part_that_stops_before_the_line_is_not_told() -> None:
 
 
 def test_a_part_that_stops_before_the_line_between_two_frames_is_not_told() -> None:
-    film = passing(until=LINE - 60)
+    film = passing(until=LINE - 20)
     follower = a_follower()
     assert follow(film, follower) == []
     for pause in range(1, 30):
-        at_ns = (len(film) + 20 * pause) * STEP_NS  # its speed would have had it beyond the line by now
-        assert follower.look([a_part(LINE - 50)], at_ns, VIEW).complete == ()
+        at_ns = (len(film) + 8 * pause) * STEP_NS  # at its speed, it would be beyond the line
+        assert follower.look([a_part(LINE - 10)], at_ns, VIEW).complete == ()
 
 
 def test_a_belt_that_runs_back_over_the_line_counts_once() -> None:
