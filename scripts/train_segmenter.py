@@ -50,7 +50,7 @@ def read_options(about: str) -> argparse.Namespace:
     asked.add_argument("--good", default="good", metavar="LABEL", help="The label without a defect.")
     asked.add_argument("--size", type=int, default=256, metavar="PIXELS", help="Side of the model's input.")
     asked.add_argument("--epochs", type=int, default=16, metavar="N", help="Default: 16.")
-    asked.add_argument("--rare-epochs", type=int, default=8, metavar="N", help="Then, for rare classes: 8.")
+    asked.add_argument("--rare-epochs", type=int, default=4, metavar="N", help="Then, for rare classes: 4.")
     asked.add_argument("--rate", type=float, default=3e-3, help="Highest learning rate.")
     asked.add_argument("--contrast", choices=("none", "stretch"), default="stretch", help="Default: stretch.")
     asked.add_argument("--seed", type=int, default=0, metavar="N", help="Another one, another training.")
