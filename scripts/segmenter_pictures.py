@@ -22,7 +22,7 @@ Pixels = NDArray[np.uint8]
 IN_MASK = 127
 """A mask's pixel counts where it is brighter: those of magnetic tile came through JPEG and have grey edges."""
 SMALLEST_CROP = 0.75
-COMMON_DEFECT, HEAVIEST = 3.0, 100.0
+COMMON_DEFECT, HEAVIEST = 2.0, 20.0
 """What a pixel of the most common defect counts, and of the rarest."""
 PARTS = ("train", "val", "test")
 
@@ -114,10 +114,10 @@ def _counts(lessons: Sequence[Lesson]) -> Mapping[int, int]:
 def weights_of(lessons: Sequence[Lesson], labels: int) -> Tensor:
     """What a pixel of each class counts: 1 where it is good, and more, the less there is of its class.
 
-    Not quite by its share, as cells beside a defect of few pixels are hard to tell from it; 100 at most.
+    By the root of its share, as cells beside a defect of few pixels are hard to tell from it; 20 at most.
     """
     pixels = sum(np.bincount(lesson.classes.ravel(), minlength=labels) for lesson in lessons)
-    rarer = (pixels[1:].max() / np.maximum(pixels[1:], 1)) ** 0.75
+    rarer = np.sqrt(pixels[1:].max() / np.maximum(pixels[1:], 1))
     return torch.tensor([1.0, *np.minimum(COMMON_DEFECT * rarer, HEAVIEST)], dtype=torch.float32)
 
 
