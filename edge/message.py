@@ -3,7 +3,7 @@
 import ctypes
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -157,6 +157,7 @@ def describe(inspection: Inspection, recipe: str) -> dict[str, Any]:
         if frame.truth is None
         else [{"label": defect.label, "box": _box(defect.box)} for defect in frame.truth],
         "stage_ms": {stage: round(ms, 3) for stage, ms in inspection.stage_ms.items()},
+        **({} if inspection.passage is None else {"track": asdict(inspection.passage)}),
     }
 
 
@@ -258,8 +259,9 @@ def _area(area: Area) -> dict[str, Any]:
 def _measurement(measured: Measurement) -> dict[str, Any]:
     return {
         "name": measured.name,
-        "value": _rounded(measured.value),
-        "uncertainty": _rounded(measured.uncertainty),
+        # To a millionth: of a lens that shows a micrometre a pixel, an uncertainty is not to become 0.
+        "value": None if measured.value is None else round(measured.value, 6),
+        "uncertainty": round(measured.uncertainty, 6),
         "unit": measured.unit,
         "reason": measured.reason,
     }

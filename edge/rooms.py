@@ -16,8 +16,11 @@ EVIDENCE = 8
 
 def for_frames(config: Config) -> Mailbox[Frame | Miss]:
     """Who waits for whom: a file can, a part on a conveyor cannot, and of a live view only the newest counts."""
-    if config.recipe.track is not None:  # a part is in several frames: one that is dropped is no part unseen
-        return Mailbox(1, WhenFull.DROP_OLDEST)
+    if (
+        config.recipe.track is not None
+    ):  # a part is in several frames: to lose one of them is not to lose the part
+        waits = isinstance(config.source, FolderSource | SyntheticSource)
+        return Mailbox(1) if waits else Mailbox(1, WhenFull.DROP_OLDEST)
     if config.gpio.trigger_line is not None:
         return Mailbox(PARTS, WhenFull.SHRINK_NEWEST, pipeline.unseen)
     match config.source:

@@ -1,6 +1,6 @@
 """Milliseconds of every task, one thread, beside its bare model: what reading, judging and drawing cost.
 
-Shipped bundles are run on their golden pictures, an anomaly bundle is taught on rendered parts, and more may be named:
+Shipped bundles are run on their golden pictures, an anomaly bundle is taught on rendered parts; more may be named:
 pairs of a bundle and a picture. Each row is the median of rounds in which all its stages take turns.
 """
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("gpio",)
+EXTRAS = ("codes", "gpio")
 """What a station may need beyond what every one does, and is light enough for all."""
 OLDEST_GLIBC = 17
 """Minor number: manylinux2014. Wheels for an older one run, too, and go by that name."""

@@ -1,6 +1,5 @@
 """The segmenter's network: numbers for each class and cell, from features at stride 4, 8 and 16."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from training.network import CHANNELS, Separable, Trunk
@@ -11,9 +10,6 @@ CELL_PX = 2
 OUTPUTS = ("classes",)
 COARSE_WIDTH, FINE_WIDTH = 64, 32
 """At stride 4 there are sixteen times as many cells as at stride 16, and each costs time."""
-
-COMMON = 3.0
-"""What the background starts with: nine of ten cells are good, and no step is spent on finding that out."""
 
 
 class SegmenterHead(nn.Module):
@@ -31,8 +27,6 @@ class SegmenterHead(nn.Module):
         self.fine_side = _side(CHANNELS[4], FINE_WIDTH)
         self.fine = nn.Sequential(Separable(FINE_WIDTH, FINE_WIDTH), Separable(FINE_WIDTH, FINE_WIDTH))
         self.classes = nn.Conv2d(FINE_WIDTH, classes, 1)
-        with torch.no_grad():
-            self.classes.bias[0] = COMMON  # type: ignore[index]
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         """Numbers at stride 2: decided at stride 4, and mixed halfway between."""
@@ -67,7 +61,7 @@ def segmentation_loss(numbers: Tensor, shares: Tensor, weights: Tensor) -> Tenso
     entropy = -(certain * shares * weights[None, :, None, None]).sum(1).mean()
     missed = 1 - _dice((chance * shares).sum((0, 2, 3)), (chance + shares).sum((0, 2, 3)))
     there = shares.sum((0, 2, 3))[1:] > 1
-    kinds = (missed[1:] * there).sum() / there.sum().clamp(min=1)
+    kinds = (missed[1:] * there).sum() / (len(weights) - 1)
     defect, right = 1 - chance[:, 0], 1 - shares[:, 0]
     return entropy + kinds + 1 - _dice((defect * right).sum(), (defect + right).sum())
 

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from accuracy_sets import Absent
 from numpy.typing import NDArray
 from restoration_bundle import NAMES, TILE_PX, publish
 from restoration_int8 import to_int8
-from restoration_network import TASKS, Restoration, to_pixels
+from restoration_network import TASKS, Restoration, folded, to_pixels
 from restoration_patches import noisy_patches, small_patches
 from restoration_pictures import Pixels
 from torch import Tensor, nn
@@ -27,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PATCHES, CHECKED = 8000, 256
 PATCH_PX = {"denoise": 64, "x2": 40}
 BATCH, EPOCH_STEPS = 16, 500
+EPOCHS = {"denoise": 12, "x2": 8}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,7 @@ def read_options(about: str) -> argparse.Namespace:
     asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--task", choices=TASKS, required=True, help="What is to be restored.")
     asked.add_argument(
-        "--epochs",
-        type=int,
-        default=10,
-        metavar="N",
-        help=f"Of {EPOCH_STEPS} batches of {BATCH}; default: 10.",
+        "--epochs", type=int, metavar="N", help=f"Of {EPOCH_STEPS} batches of {BATCH}; default: {EPOCHS}."
     )
     asked.add_argument("--seed", type=int, default=0, metavar="N", help="Another one, another training.")
     asked.add_argument(
@@ -79,7 +75,9 @@ def train(options: argparse.Namespace) -> None:
     learned = patches(task, PATCHES, seed=1 + 2 * options.seed)
     checked = patches(task, CHECKED, seed=2 + 2 * options.seed)
     network = Restoration(task).to(memory_format=torch.channels_last)
-    plan = Plan(options.epochs, EPOCH_STEPS, rate=2e-3, decay=0.0, clip=1.0, seed=options.seed)
+    plan = Plan(
+        options.epochs or EPOCHS[task], EPOCH_STEPS, rate=2e-3, decay=0.0, clip=1.0, seed=options.seed
+    )
 
     def batches(random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         for _ in range(plan.steps):
@@ -91,17 +89,6 @@ def train(options: argparse.Namespace) -> None:
     for name, content in models.items():
         replace_file(folder / f"{name}.tflite", content)
     publish(task, models, options.out / NAMES[task])
-
-
-def folded(network: Restoration) -> Restoration:
-    """A copy without roundings, whose last layer has its gain in its weights: what is converted."""
-    plain = deepcopy(network)
-    plain.rounding, plain.gain = False, 1.0
-    last = plain.layers[-1]
-    with torch.no_grad():
-        last.weight *= network.gain
-        last.bias *= network.gain
-    return plain
 
 
 def patches(task: str, count: int, seed: int) -> Patches:

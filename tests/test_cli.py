@@ -30,6 +30,7 @@ def test_help_lists_every_command() -> None:
         "check",
         "config",
         "teach",
+        "import",
         "score",
         "eval",
         "replay",

@@ -29,6 +29,7 @@ from edge.types import (
     Inspection,
     Miss,
     ModelIdentity,
+    Passage,
     Region,
     Verdict,
 )
@@ -108,7 +109,8 @@ def a_decision(verdict: Verdict) -> Decision:
 def a_report(verdict: Verdict) -> JSON:
     decision = a_decision(verdict)
     finding = Finding("surface", decision, a_model("no delegate"))
-    inspection = Inspection(a_frame(), (finding, Finding("edge", decision)), decision, {"judge": 0.1})
+    findings = (finding, Finding("edge", decision))
+    inspection = Inspection(a_frame(), findings, decision, {"judge": 0.1}, passage=Passage(9, 3, 12))
     return Report(STAMP, message.describe(inspection, "housing")).to_json()
 
 

@@ -17,6 +17,7 @@ from edge.errors import DelegateError, DeviceError, InferenceError
 from edge.model.delegate_process import DelegateProcess
 from edge.model.delegates import DelegateConfig
 from edge.model.interpreter import Interpreter
+from edge.model.pixels import Pixels
 from edge.model.shipped import backbone
 
 PICTURE = np.random.default_rng(0).integers(-128, 128, (1, 32, 32, 3), np.int8)
@@ -59,6 +60,19 @@ def test_a_model_that_wants_other_numbers_gets_them_there_too() -> None:
     model = tiny_model.classifier(input_kind="uint8", output="float32")
     (scores,) = DelegateProcess(model, 1, double("works")).invoke(picture)
     assert scores[0].tolist() == pytest.approx([1, 0, 0], abs=0.01)
+
+
+def test_a_model_of_others_sees_there_what_it_was_trained_with() -> None:
+    wanted = Pixels(mean=[10.0, 20.0, 30.0], std=[100.0], order="bgr")
+    content = tiny_model.strange(
+        [tiny_model.Output(np.zeros((1, 2), np.float32), np.array([[1.0, 2.0]], np.float32))]
+    )
+    elsewhere = DelegateProcess(content, 1, DelegateConfig(), "model", pixels=wanted)
+    (theirs,), (mine,) = elsewhere.invoke(PICTURE), Interpreter(content, pixels=wanted).invoke(PICTURE)
+    # The model looks at the first channel alone: here it is blue.
+    blue = float((PICTURE[..., 2].astype(float) + 128 - 10).mean() / 100)
+    assert mine.tolist() == [pytest.approx([blue, 2 * blue], rel=1e-4)]
+    assert theirs.tolist() == mine.tolist()
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,20 @@ def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path) -> Non
     assert (tmp_path / "broken" / loop.CURVES).stat().st_size > 1000
 
 
+@pytest.mark.parametrize(
+    ("values", "stale"),
+    [
+        ([0.5, 0.6, 0.7], False),
+        ([0.7, 0.6, 0.5], True),
+        ([0.7, 0.6], False),
+        ([0.7, 0.7, 0.7], True),
+        ([], False),
+    ],
+)
+def test_a_figure_is_stale_when_it_has_not_risen_for_two_epochs(values: list[float], *, stale: bool) -> None:
+    assert loop.Stale("worth", 2).reached([{"worth": value} for value in values]) is stale
+
+
 def test_a_folder_goes_on_only_with_its_own_plan(tmp_path: Path) -> None:
     learned(tmp_path, 99)
     network = torch.nn.Linear(4, 1)

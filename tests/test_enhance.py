@@ -1,5 +1,6 @@
 """Steps of enhancement: what each does to the pixels that a model sees, and what cannot be asked of it."""
 
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import washers
 
 from edge import config
 from edge.cli.steps import steps_named
+from edge.cli.teaching import chosen, wishes
 from edge.config.enhance import Brightness, Clahe, Denoise, Enhance, Sharpen, WhiteBalance
 from edge.errors import BundleError, ConfigError
 from edge.model.bundle import load
@@ -197,3 +199,14 @@ def test_a_step_on_the_command_line_that_cannot_be_is_named(word: str, complaint
     with pytest.raises(ConfigError) as refusal:
         steps_named([word], "--enhance")
     assert complaint in str(refusal.value)
+
+
+def test_a_lesson_takes_steps_from_the_command_line() -> None:
+    given: dict[str, object] = defaultdict(lambda: None, {"--enhance": ["clahe", "sharpen:amount=2"]})
+    assert wishes(given).enhance == (Clahe(), Sharpen(amount=2))
+
+
+def test_steps_go_with_a_lesson_from_good_parts_alone() -> None:
+    assert chosen(["--good", "--enhance"]) == "--good"
+    with pytest.raises(ConfigError, match="--enhance goes with --good, not with --add"):
+        chosen(["--add", "--enhance"])

@@ -169,6 +169,22 @@ def test_a_plane_that_is_not_a_number_measures_nothing() -> None:
     assert found.value is None
 
 
+def test_a_plane_without_a_place_for_a_pixel_measures_nothing() -> None:
+    # Its horizon runs through the part: what lies on it is infinitely far.
+    horizon = Plane("mm", np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 0]]))
+    tools: list[AnyTool] = [a_caliper(), a_circle(radius_px=30, name="bore")]
+    assert {each.value for each in measure(seen(bar((80, 80), 60, 300)), tools, horizon)} == {None}
+
+
+def test_edges_that_are_not_parallel_have_no_distance() -> None:
+    tools: list[AnyTool] = [
+        EdgeLine(type="edge", name="left", start=(20, 80), end=(60, 80)),
+        EdgeLine(type="edge", name="upper", start=(80, 20), end=(80, 60)),
+        Distance(type="distance", name="it", of=("left", "upper")),
+    ]
+    assert "are not parallel: they are at 90 degrees" in str(one(seen(bar((80, 80), 80, 80)), *tools).reason)
+
+
 def test_what_compares_tells_which_of_its_tools_found_nothing() -> None:
     tools: list[AnyTool] = [
         a_circle(name="bore"),

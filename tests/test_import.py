@@ -1,9 +1,12 @@
 """`edge import`: models that others trained, told apart by their outputs, made bundles, and run like our own."""
 
 import io
+import re
 import zipfile
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,17 +15,26 @@ import tiny_model
 from tiny_model import Output, strange
 from typer.testing import CliRunner
 
+from edge.cli import adopting
 from edge.cli.main import app
 from edge.config import Check, Rules
 from edge.config.detection import DetectionRules
 from edge.errors import BundleError, ConfigError, EdgeError, InferenceError
 from edge.judge.rules import judge
-from edge.model.bundle import load
+from edge.model.bundle import load, write
 from edge.model.checks import open_check
 from edge.model.layouts.anchors import GRIDS
+from edge.model.pixels import Pixels
 from edge.model.runner import Model, open_model
 from edge.model.tables.outputs import PostProcessed, Ssd, Yolo5, Yolo8, YoloEnd
+from edge.preprocess.picture import read
 from edge.preprocess.tensor import prepare
+from edge.teach.adopt.bundle import adopt
+from edge.teach.adopt.labels import tidy
+from edge.teach.adopt.proposals import Hints
+from edge.teach.adopt.survey import Survey, survey, understood
+from edge.teach.adopt.trying import Try, sent, tried
+from edge.teach.adopt.wishes import Wishes
 from edge.types import Box, Classification, Detections, Image, Segmentation, Verdict
 
 RED: Image = np.full((64, 64, 3), (255, 0, 0), np.uint8)
@@ -73,15 +85,44 @@ def an_ssd(anchors: int = 1, *, with_anchors: bool = False) -> bytes:
     return strange(outputs)
 
 
+def here(content: bytes, path: Path, pixels: Pixels) -> Survey:
+    """What the child process would see, seen in this one: models that are written here do not crash."""
+    return understood(tried(io.BytesIO(sent(Try(str(path), pixels), content))), path)
+
+
+def wishes(options: Sequence[object]) -> Wishes:
+    """The options of the command, as it understands them."""
+    words, given = [str(option) for option in options], defaultdict(list)
+    while words:
+        option = words.pop(0)
+        given[option].append("" if option == "--bgr" else words.pop(0))
+    last = {option: values[-1] for option, values in given.items()}
+    mean, std = [float(mean) for mean in given["--mean"]], [float(std) for std in given["--std"]]
+    anchors = adopting.anchors_in(Path(last["--anchors"])) if "--anchors" in last else None
+    return Wishes(
+        last["--task"],  # type: ignore[arg-type]
+        "part",
+        tidy(given["--label"]),
+        Hints(last.get("--layout"), last.get("--activation"), anchors),  # type: ignore[arg-type]
+        Pixels(mean=mean, std=std) if mean else None,
+        "--bgr" in last,
+        min_score=float(last.get("--min-score", "0.25")),
+        golden=[("golden.png", read(Path(path))) for path in given["--golden"]],
+    )
+
+
 def imported(folder: Path, content: bytes, *options: object, name: str = "part") -> Path:
-    """The bundle that the command makes of a model. Raises what the command raises."""
+    """The bundle that becomes of a model. Raises `EdgeError`."""
     path = folder / f"{name}.tflite"
     path.write_bytes(content)
-    done = CliRunner().invoke(app, ["import", str(path), "--out", str(folder / name), *map(str, options)])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == 0, done.output
+    bundle = adopt(path, wishes(options), folder / name, here).bundle
+    write(folder / name, bundle.manifest, bundle.files)
     return folder / name
+
+
+def command(*arguments: object) -> Any:
+    """What `edge import` does with these arguments."""
+    return CliRunner().invoke(app, ["import", *map(str, arguments)])
 
 
 def detect(*labels: str) -> list[str]:
@@ -128,6 +169,13 @@ def test_a_detector_is_recognised_and_finds_the_same_box(
     assert see(model(bundle), BLUE).found == ()  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("nothing", ["???", "background"])
+def test_a_post_process_never_names_the_background_of_its_list(tmp_path: Path, nothing: str) -> None:
+    bundle = imported(tmp_path, a_post_process(), *detect(nothing, *LABELS), *ZERO_TO_ONE)
+    assert load(bundle).manifest.labels == LABELS
+    assert see(model(bundle), RED).found[0].label == "bottle"  # type: ignore[attr-defined]
+
+
 def test_mediapipes_anchors_are_known_by_their_number(tmp_path: Path) -> None:
     # 56 in 32 px are those of its near faces: 4×4×2 and 2×2×6.
     bundle = imported(tmp_path, an_ssd(56), *detect(*LABELS), *ZERO_TO_ONE)
@@ -156,7 +204,50 @@ def test_anchors_can_be_given_in_a_file(tmp_path: Path) -> None:
 def test_a_file_of_anchors_that_has_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "anchors.txt").write_text(text)
     with pytest.raises(ConfigError, match=r"anchors\.txt: .*y, x, height and width"):
-        imported(tmp_path, an_ssd(), *detect(*LABELS), "--anchors", tmp_path / "anchors.txt")
+        adopting.anchors_in(tmp_path / "anchors.txt")
+
+
+def test_the_child_process_sees_what_is_seen_here() -> None:
+    content, path = a_yolov8(kind="uint8"), Path("part.tflite")
+    theirs, ours = survey(content, path, Pixels()), here(content, path, Pixels())
+    assert theirs.taken == ours.taken
+    for mine, its in zip(ours.outputs, theirs.outputs, strict=True):
+        assert mine.spec == its.spec
+        assert all(np.array_equal(*pair) for pair in zip(mine.seen, its.seen, strict=True))
+
+
+def test_the_command_tells_what_it_has_understood(tmp_path: Path) -> None:
+    (tmp_path / "caps v2.tflite").write_bytes(with_file(a_yolov8(), "labels.txt", "cap\nbottle\n"))
+    done = command(tmp_path / "caps v2.tflite", "--task", "detection", "--out", tmp_path / "caps")
+    assert done.exit_code == 0, done.exception
+    told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert told["input"] == "32×32 float32, (pixel - 0) / 255, rgb (as every YOLO); pictures: letterbox"
+    assert told["layout"] == "yolov8, boxes in fraction"
+    assert told["labels"] == "2: cap, bottle (from labels.txt inside the model)"
+    assert load(tmp_path / "caps").manifest.name == "caps-v2"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--labels", "labels.txt", "--label", "cap"], "--labels and --label: give one of them"),
+        (["--labels", "nowhere.txt"], r"nowhere\.txt: cannot be read"),
+        (["--label", "cap", "--mean", "0"], "--mean and --std: give both of them"),
+        (["--label", "cap", "--mean", "0", "--mean", "1", "--std", "1"], "mean: has 2 numbers; give 1, or 3"),
+        (["--label", "cap", "--mean", "0", "--std", "0"], "--mean and --std: .*greater than 0"),
+        (["--label", "cap", "--name", "my caps"], "--name my caps: letters, digits, - and _"),
+        (["--label", "cap", "--golden", "nowhere.png"], r"nowhere\.png: cannot be read"),
+        (["--label", "cap", "--out", "."], r"\.: exists already; choose another folder"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: list[str], complaint: str) -> None:
+    done = command("part.tflite", "--task", "detection", *options)
+    assert isinstance(done.exception, ConfigError)
+    assert re.search(complaint, str(done.exception))
+
+
+def test_a_model_that_is_not_there_is_refused() -> None:
+    assert "nowhere.tflite: cannot be read" in str(command("nowhere.tflite", "--task", "detection").exception)
 
 
 def test_what_could_be_read_in_two_ways_asks_for_the_layout(tmp_path: Path) -> None:
@@ -166,6 +257,21 @@ def test_what_could_be_read_in_two_ways_asks_for_the_layout(tmp_path: Path) -> N
         imported(tmp_path, content, *detect("cap"))
     bundle = imported(tmp_path, content, *detect("cap"), "--layout", "yolo_end")
     assert load(bundle).manifest.detection.outputs == YoloEnd(type="yolo_end")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("labels", "complaint"),
+    [
+        (["x" * 200], r"labels\[0\]: string should have at most 128 characters"),
+        (["a"], "labels: list should have at"),
+    ],
+)
+def test_a_label_that_is_too_long_or_alone_is_refused(
+    tmp_path: Path, labels: list[str], complaint: str
+) -> None:
+    given = ["--task", "classification", *ZERO_TO_ONE, "--activation", "softmax"]
+    with pytest.raises(BundleError, match=complaint):
+        imported(tmp_path, scores(1.0), *given, *(word for label in labels for word in ("--label", label)))
 
 
 def test_as_many_rows_as_a_yolov5_has_make_it_one(tmp_path: Path) -> None:
@@ -297,6 +403,7 @@ REFUSED: list[tuple[bytes, str, list[object], str]] = [
     (tiny_model.passthrough(inputs=3), "detection", [], "takes 3 inputs; a model must take one picture"),
     (tiny_model.classifier(2), "detection", [], "looks like a classification: import it with --task class"),
     (tiny_model.classifier(), "classification", [], r"give it 3 labels \(.* a first line 'background'\?\)"),
+    (scores(1.0), "classification", ["--label", "c"], "no classification of 3 labels; give it 1 labels"),
     (a_yolov8(), "classification", [], "looks like a detection: import it with --task detection"),
     (a_yolov8(7), "detection", [], "its outputs are 1×11×21, which is no detection of 2 labels"),
     (a_yolov8(), "detection", ["--layout", "ssd"], "which is no detection of layout 'ssd'"),

@@ -100,7 +100,8 @@ def inspected(
     files: Path, image: Image, tolerances: tuple[Tolerance, ...] = LIMITS, **check: object
 ) -> Inspection:
     rules = Rules(measurement=MeasurementRules(tolerances=list(tolerances)))
-    opened = open_check(CheckConfig(name="size", bundle=files / "bundle", rules=rules, **check), None)  # type: ignore[arg-type]
+    config = CheckConfig(name="size", bundle=files / "bundle", rules=rules, **check)  # type: ignore[arg-type]
+    opened = open_check(config, files / "proven.json")  # tried out once, not for each test
     return inspect(opened, image)
 
 
@@ -176,6 +177,11 @@ def test_a_tool_outside_of_the_region_is_in_doubt(files: Path) -> None:
     part = inspected(files, a_picture(), roi=Rectangle(x_min=40, y_min=0, x_max=160, y_max=160))
     assert part.decision.verdict is Verdict.INCONCLUSIVE
     assert "width: lies outside" in part.decision.reasons[0]
+
+
+def test_a_polygon_is_refused_since_no_tool_heeds_it(files: Path) -> None:
+    with pytest.raises(ConfigError, match="looks at its roi, a rectangle"):
+        inspected(files, a_picture(), polygon=[(0, 0), (99, 0), (0, 99)])
 
 
 def test_what_was_measured_is_drawn(files: Path) -> None:
@@ -376,6 +382,21 @@ def test_tools_move_with_the_part(anchored: Path, pose: tuple[float, float, floa
     assert measured(part)["area"].value == pytest.approx(60 * 80 + 14 * 11 - np.pi * 400, rel=0.005)
 
 
+@pytest.mark.parametrize(
+    "picture", [np.zeros((160, 160, 3), np.uint8), np.full((160, 160, 3), 255, np.uint8)]
+)
+def test_an_even_picture_does_not_hold_the_part(anchored: Path, picture: Image) -> None:
+    part = inspected(anchored, picture, (Tolerance(name="width", lower=1),))
+    assert part.decision.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_region_that_is_too_small_does_not_hold_the_part(anchored: Path) -> None:
+    sliver = Rectangle(x_min=0, y_min=0, x_max=160, y_max=1)
+    part = inspected(anchored, a_picture(), (Tolerance(name="width", lower=1),), roi=sliver)
+    assert part.decision.verdict is Verdict.INCONCLUSIVE
+    assert "too few pixels" in part.decision.reasons[0]
+
+
 def test_a_part_that_is_not_found_is_in_doubt(anchored: Path) -> None:
     empty = render(half_plane((80, 500), 90), 160, 160, Look(noise=1))
     part = inspected(anchored, empty, (Tolerance(name="width", lower=1),))
@@ -437,3 +458,10 @@ def test_a_lens_that_the_frame_is_rid_of_is_not_corrected_again(files: Path, tmp
     with pytest.raises(ConfigError, match=r"correction\.lens: check size corrects the lens itself"):
         open_checks(twice, None)
     assert len(open_checks(once, None)) == 1
+
+
+def test_a_tool_without_a_network_takes_no_steps_of_enhancement(files: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"check size: enhance: is for networks, but .* has none; take it out"
+    ):
+        inspected(files, a_picture(), enhance=({"type": "clahe"},))

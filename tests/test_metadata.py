@@ -1,5 +1,7 @@
 """What TFLite models say of themselves, in a flatbuffer inside and in files behind."""
 
+import io
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -91,6 +93,33 @@ def test_a_model_without_metadata_says_nothing() -> None:
 def test_what_is_no_model_is_refused(content: bytes) -> None:
     with pytest.raises(BundleError, match=r"^m: is not a TFLite model; give a \.tflite file"):
         read(content, "m")
+
+
+def appended(content: bytes, name: str, text: str, kind: int = zipfile.ZIP_DEFLATED) -> bytes:
+    archive = io.BytesIO(content)
+    with zipfile.ZipFile(archive, "a", kind) as opened:
+        opened.writestr(name, text)
+    return archive.getvalue()
+
+
+def test_of_several_files_none_is_taken_for_the_labels() -> None:
+    content = appended(appended(MODEL, "labels.txt", "cap\n"), "notes.txt", "bottle\n")
+    assert read(content, "m").labels == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "{'names': 3}", '{"names": {"a": "b"}}', "{__import__('os')}", "{" * 10_000]
+)
+def test_names_that_cannot_be_read_are_no_labels_of_ours(text: str) -> None:
+    assert read(appended(MODEL, "metadata.json", text), "m").labels == ()
+
+
+@pytest.mark.parametrize("shift", [-60, -40, -20])
+def test_a_damaged_archive_is_as_good_as_none(shift: int) -> None:
+    content = bytearray(appended(MODEL, "labels.txt", "cap\n" * 50))
+    content[len(content) + shift] ^= 0xFF
+    content[len(MODEL) + 45] ^= 0xFF
+    assert read(bytes(content), "m").labels in ((), ("cap",) * 50)
 
 
 @given(st.data())

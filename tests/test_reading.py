@@ -207,7 +207,8 @@ def inspect(check: Check, image: Image, part_id: str | None = "T17") -> Inspecti
 
 def a_check(reader: Path, **rules: object) -> Check:
     reading = ReadingRules.model_validate(rules)
-    return open_check(CheckConfig(name="code", bundle=reader, rules=Rules(reading=reading)), None)
+    config = CheckConfig(name="code", bundle=reader, rules=Rules(reading=reading))
+    return open_check(config, reader.with_name("proven.json"))  # tried out once, not for each test
 
 
 def test_a_code_is_reported(reader: Path) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import flatbuffers
 import numpy as np
 import numpy.typing as npt
+from flatbuffers import flexbuffers
 
 try:
     from ai_edge_litert import schema_py_generated as tfl
@@ -56,20 +57,25 @@ class Graph:
         options: tuple[int, object] | None = None,
         custom: bytes | None = None,
         version: int = 3,
+        custom_options: bytes = b"",
     ) -> None:
         opcode, made = tfl.OperatorCodeT(), tfl.OperatorT()
         opcode.builtinCode, opcode.deprecatedBuiltinCode, opcode.version = code, min(code, 127), version
         opcode.customCode = custom
         made.opcodeIndex, made.inputs, made.outputs = len(self.codes), list(inputs), list(outputs)
+        if custom_options:
+            made.customOptions = list(custom_options)
         if options is not None:
             made.builtinOptionsType, made.builtinOptions = options
         self.codes.append(opcode)
         self.operators.append(made)
 
-    def means(self, picture: int, size: int, stride: int) -> int:
+    def means(
+        self, picture: int, size: int, stride: int, scale: float = 1 / 128, zero_point: int = -1
+    ) -> int:
         """Means of squares of `stride` pixels, as features of three channels."""
         cells = size // stride
-        given = self.tensor((1, cells, cells, 3), "int8", 1 / 128, -1)
+        given = self.tensor((1, cells, cells, 3), "int8", scale, zero_point)
         pool = tfl.Pool2DOptionsT()
         pool.padding, pool.strideW, pool.strideH = tfl.Padding.VALID, stride, stride
         pool.filterWidth, pool.filterHeight = stride, stride
@@ -262,6 +268,35 @@ def _given(graph: Graph, colours: int, output: Output) -> int:
     return cast
 
 
+def post_processed(
+    boxes: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], anchors: npt.NDArray[np.float32]
+) -> bytes:
+    """TFLite's own post-process of the raw outputs of an SSD, with a background; nothing is suppressed."""
+    build, graph = flexbuffers.Builder(), Graph()
+    with build.Map():
+        for key, number in (("max_detections", len(boxes)), ("max_classes_per_detection", 1)):
+            build.Int(key, number)
+        build.Int("num_classes", scores.shape[1] - 1)
+        build.Bool("use_regular_nms", False)  # noqa: FBT003 - flexbuffers' way
+        build.Float("nms_score_threshold", 0.0)
+        build.Float("nms_iou_threshold", 1.0)
+        for key, scale in (("y_scale", 10.0), ("x_scale", 10.0), ("h_scale", 5.0), ("w_scale", 5.0)):
+            build.Float(key, scale)
+    given = [graph.tensor((1, *each.shape), "float32", values=each) for each in (boxes, scores)]
+    given.append(graph.tensor(anchors.shape, "float32", values=anchors))
+    shapes = ((1, len(boxes), 4), (1, len(boxes)), (1, len(boxes)), (1,))
+    found = [graph.tensor(shape, "float32") for shape in shapes]
+    graph.operator(
+        tfl.BuiltinOperator.CUSTOM,
+        given,
+        found,
+        custom=b"TFLite_Detection_PostProcess",
+        version=1,
+        custom_options=bytes(build.Finish()),
+    )
+    return graph.content([graph.tensor((1, 8, 8, 3), "float32")], found)
+
+
 def custom(operation: bytes = b"MyOwnOp") -> bytes:
     """A model with an operation that no runtime knows."""
     graph = Graph()
@@ -301,4 +336,36 @@ def detector(
         outputs.append(given)
     for output, name in zip(outputs, names, strict=True):
         graph.tensors[output].name = name.encode()
+    return graph.content([picture], outputs)
+
+
+def part_detector(size: int = 64, stride: int = 2, cells: int = 5) -> bytes:
+    """Finds red squares of `cells` cells of `stride` pixels, and on them green marks of four cells or so.
+
+    The logit of red is 16 × (share of the square that is red - 0.75), that of green 60 × (share - 0.08); both have
+    boxes as large as the square.
+    """
+    graph = Graph()
+    across, grey = size // stride, 1 / 255
+    # Black is zero, so that what is beyond the picture's edge is black, too.
+    picture = graph.tensor((1, size, size, 3), "int8", grey, -128)
+    colours = graph.means(picture, size, stride, grey, -128)
+    rows = np.zeros((2, cells, cells, 3), np.int8)
+    kernel_scale = 60 / cells**2 / 127
+    rows[0, ..., 0], rows[1, ..., 1] = round(16 / cells**2 / kernel_scale), 127
+    outputs = []
+    for name, scale, weights, start in (
+        ("scores", 1 / 8, rows, [-16 * 0.75, -60 * 0.08]),
+        ("distances", 1 / 64, np.zeros((4, 1, 1, 3), np.int8), [np.log(cells / 2)] * 4),
+    ):
+        given = graph.tensor((1, across, across, len(weights)), "int8", scale, 0)
+        kernel = graph.tensor(weights.shape, "int8", kernel_scale, 0, weights)
+        steps = np.rint(np.array(start) / (kernel_scale * grey)).astype(np.int32)
+        bias = graph.tensor((len(weights),), "int32", kernel_scale * grey, 0, steps)
+        layer = tfl.Conv2DOptionsT()
+        layer.padding, layer.strideW, layer.strideH = tfl.Padding.SAME, 1, 1
+        options = (tfl.BuiltinOptions.Conv2DOptions, layer)
+        graph.operator(tfl.BuiltinOperator.CONV_2D, [colours, kernel, bias], [given], options)
+        graph.tensors[given].name = name.encode()
+        outputs.append(given)
     return graph.content([picture], outputs)

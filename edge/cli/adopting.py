@@ -100,7 +100,7 @@ def import_(
 
     Tells how its outputs are read; where that could be in several ways, it asks for --layout.
     """
-    from edge.model.bundle import load, write
+    from edge.model.bundle import write
     from edge.model.verify import verify
     from edge.teach.adopt.bundle import adopt
     from edge.teach.adopt.proposals import Hints
@@ -113,7 +113,7 @@ def import_(
     hints = Hints(
         None if layout is None else layout.value,
         None if activation is None else activation.value,
-        None if anchors is None else _anchors(anchors),
+        None if anchors is None else anchors_in(anchors),
     )
     wishes = Wishes(
         task.value,
@@ -127,8 +127,8 @@ def import_(
         _pictures(golden or []),
     )
     adopted = adopt(model, wishes, folder)
+    verify(adopted.bundle)
     write(folder, adopted.bundle.manifest, adopted.bundle.files)
-    verify(load(folder))
     for word, told in (*adopted.told, ("bundle", str(folder))):
         typer.echo(f"{word:<9} {told}")
 
@@ -164,7 +164,7 @@ def _pixels(mean: list[float], std: list[float], *, bgr: bool) -> "Pixels | None
         raise ConfigError(f"--mean and --std: {err.errors()[0]['msg']}") from err
 
 
-def _anchors(path: Path) -> "Anchors":
+def anchors_in(path: Path) -> "Anchors":
     """Anchors as TensorFlow writes them, from a file of numbers. Raises `ConfigError`."""
     import numpy as np
 

@@ -208,7 +208,7 @@ def lines(name: str, unit: str, found: "Study", width: float | None) -> list[str
         told.append(f"  operator × part: as large by chance in {found.chance:.1%} of studies; {counted}")
     told += [
         f"  distinct categories (ndc) {found.categories}; the gauge is {verdict(found, width)}",
-        f"  in the tool: repeatability = {found.repeatability:.3g}",
+        f"  in the tool, for parts that are put in anew: repeatability = {found.gauge:.3g}",
     ]
     return told
 

@@ -10,7 +10,7 @@ from edge.teach.report.page import page as whole_page
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900.0, 260.0, 80.0, 24.0, 40.0
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's, which colour-blind people tell apart; a shape for each operator says it, too."""
+"""Okabe and Ito's, which colour-blind people tell apart; so does the order in a column, from left to right."""
 WORDS = {"good": "is good", "conditional": "may do", "unfit": "is not fit"}
 
 

@@ -88,6 +88,8 @@ class Template:
 
     def find(self, view: View) -> Pose:
         """Where the part lies now. Raises `NothingToMeasureError` where it is not found."""
+        if min(view.grey.shape) < SHORTEST_PX:
+            raise NothingToMeasureError("the check looks at too few pixels; make the roi larger")
         there = _reduced(view, self._scale)
         reach = self._anchor.search_px
         rows, columns = self._pieces[0].shape

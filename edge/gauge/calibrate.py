@@ -81,6 +81,11 @@ def _lens(views: Sequence[Corners], size: tuple[int, int]) -> Lens:
         np.zeros(5),
         flags=cv2.CALIB_FIX_K3,
     )
+    if rms > MOST_RMS_PX:
+        raise NothingToMeasureError(
+            f"no lens explains these pictures: corners are {rms:.1f} px from their places; press the target flat,"
+            " and take it tilted in every part of the picture"
+        )
     return Lens(
         matrix=rows_of(matrix.tolist()),
         distortion=[float(number) for number in distortion.ravel()[:5]],

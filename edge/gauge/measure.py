@@ -28,6 +28,8 @@ SCATTER_FACTOR = 1.3
 """Errors of neighbouring profiles are not quite independent: `scripts/bench_measure` finds more scatter."""
 U_BLUR = 0.1
 """Share by which the correction for a curved edge's blur is off."""
+PARALLEL_DEG = 10.0
+"""Two edges have a distance up to here; farther apart, it would depend on where one looks."""
 DRAWN = 96
 """So many points of an outline are kept for the picture."""
 
@@ -152,6 +154,9 @@ def _caliper(tool: Caliper, view: View, plane: Plane) -> Value:
 def _between(one: Seen, other: Seen, plane: Plane) -> Value:
     """The distance of two lines that are about parallel, square to their mean direction."""
     first, second = _lines(one, other)
+    between = degrees(_acute(first, second))
+    if between > PARALLEL_DEG:
+        raise NothingToMeasureError(f"the two edges are not parallel: they are at {between:.0f} degrees")
     along = first.along + second.along * np.sign(first.along @ second.along)
     along /= hypot(*along)
     across = np.array([-along[1], along[0]])
@@ -170,6 +175,11 @@ def _direction(line: Seen) -> Floats:
     """Of an edge in the frame."""
     points = line.edge.points
     return np.asarray(np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][0])
+
+
+def _acute(one: Line, other: Line) -> float:
+    """The smaller angle between two lines, in radians."""
+    return acos(min(1.0, abs(float(one.along @ other.along))))
 
 
 def _lines(*seen: Seen) -> tuple[Line, ...]:
@@ -216,7 +226,7 @@ def _diameter(seen: Seen, plane: Plane) -> Value:
 
 def _angle(one: Seen, other: Seen, plane: Plane) -> Value:
     first, second = _lines(one, other)
-    value = acos(min(1.0, abs(float(first.along @ second.along))))
+    value = _acute(first, second)
     random = SCATTER_FACTOR * hypot(first.u_angle, second.u_angle)
     # A line turns by what its points are off, over their standard deviation along it.
     systematic = hypot(

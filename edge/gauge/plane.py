@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import NothingToMeasureError
 from edge.gauge.calibration import Calibration, Lens
 from edge.gauge.scan import Points
 
@@ -27,10 +28,13 @@ class Plane:
     u_place: float = 0.0
 
     def places(self, points: Points) -> Points:
-        """Where these frame pixels lie, in `unit`."""
+        """Where these frame pixels lie, in `unit`. Raises `NothingToMeasureError` where that is nowhere."""
         if self.homography is None:
             return points
-        return on_plane(straight(points, self.lens), self.homography)
+        there = on_plane(straight(points, self.lens), self.homography)
+        if not np.isfinite(there).all():
+            raise NothingToMeasureError("lies where the calibration has no place; calibrate again")
+        return there
 
     def pixel_areas(self, points: Points) -> Floats:
         """How large a pixel at each of these places is, in square units."""
@@ -71,4 +75,5 @@ def straight(points: Points, lens: Lens | None) -> Points:
 def on_plane(points: Points, homography: Floats) -> Points:
     """Places through a homography."""
     mapped = np.column_stack([points, np.ones(len(points))]) @ homography.T
-    return np.asarray(mapped[:, :2] / mapped[:, 2:])
+    with np.errstate(divide="ignore", invalid="ignore"):  # a place on the horizon is infinitely far
+        return np.asarray(mapped[:, :2] / mapped[:, 2:])

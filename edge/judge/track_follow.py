@@ -6,7 +6,7 @@ no part leaves in silence.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import hypot, log
 from statistics import median
@@ -130,12 +130,16 @@ class Follower:
     def blind(self, at_ns: int, view: Box) -> Step:
         """A frame in which nothing could be seen: parts are where their speed has taken them."""
         self._let_pass(at_ns)
-        return self._conclude({}, on_belt(view, self._direction))
+        belt = on_belt(view, self._direction)
+        gone = self._gone(belt)
+        return Step({}, self._conclude(self._tracks, belt, gone), _numbers(gone))
 
     def look(self, boxes: Sequence[Box], at_ns: int, view: Box) -> Step:
         """A frame with these boxes of parts, in which `view` could be seen."""
         seconds = self._let_pass(at_ns)
         belt = on_belt(view, self._direction)
+        expired = self._expired()
+        complete = self._conclude(expired, belt, expired)
         sight = _Sight(boxes, [on_belt(box, self._direction) for box in boxes])
         parts = [track for track in self._tracks if track.is_part]
         # Parts first, lest a false box take what is theirs; and of those, first the ones whose place is sure: they
@@ -152,11 +156,10 @@ class Follower:
         while sight.free:
             box = sight.free[0]
             sight.give(box, self._bear(sight.places[box], belt))
-        before = [track.number for track in self._tracks]
-        self._join_doubles()
-        step = self._conclude(sight.owners, belt)
-        left = {track.number for track in self._tracks}
-        return replace(step, gone=tuple(number for number in before if number not in left))
+        joined = self._join_doubles()
+        gone = self._gone(belt)
+        complete += self._conclude(self._tracks, belt, gone)
+        return Step(sight.owners, complete, _numbers(expired) + joined + _numbers(gone))
 
     def _let_pass(self, at_ns: int) -> float:
         if self._began_ns is None:
@@ -214,7 +217,7 @@ class Follower:
         self._tracks.append(Followed(self._count, motion, place.along, place.along, self._now_ns, told=told))
         return self._count
 
-    def _join_doubles(self) -> None:
+    def _join_doubles(self) -> tuple[int, ...]:
         """Two that are in one place are one part: it has been lost and found, or has got a second box."""
         seen = [track for track in self._tracks if track.is_part and track.misses == 0]
         boxes = [in_frame(track.motion.place, self._direction) for track in seen]
@@ -229,19 +232,28 @@ class Follower:
                 same[0].born = min(same[0].born, track.born)
             else:
                 kept.append(track)
+        joined = _numbers(track for track in self._tracks if track not in kept)
         self._tracks = kept
+        return joined
 
-    def _conclude(self, seen: dict[int, int], belt: Place) -> Step:
-        """Who has crossed the line, who is gone, and what is to be said of it."""
+    def _conclude(
+        self, tracks: Iterable[Followed], belt: Place, gone: Sequence[Followed]
+    ) -> tuple[Complete, ...]:
+        """Who of these has crossed the line, and what is to be said of those who are gone, and are let go."""
         complete: list[Complete] = []
-        gone = [track for track in self._tracks if self._is_gone(track, belt)]
-        for track in self._tracks:
+        for track in tracks:
             how = self._due(track) or (_lost(track, belt) if track in gone else None)
             if how is not None and not track.told:
                 track.told = True
                 complete.append(Complete(track.number, how))
         self._tracks = [track for track in self._tracks if track not in gone]
-        return Step(seen, tuple(complete), tuple(track.number for track in gone))
+        return tuple(complete)
+
+    def _gone(self, belt: Place) -> list[Followed]:
+        return [track for track in self._tracks if self._is_gone(track, belt)]
+
+    def _expired(self) -> list[Followed]:
+        return [track for track in self._tracks if self._now_ns - track.seen_ns > self._gap_ns]
 
     def _due(self, track: Followed) -> How | None:
         place = track.motion.place
@@ -257,6 +269,10 @@ class Follower:
         place = track.motion.place
         outside = place.back > belt.front or place.front < belt.back
         return outside or self._now_ns - track.seen_ns > self._gap_ns
+
+
+def _numbers(tracks: Iterable[Followed]) -> tuple[int, ...]:
+    return tuple(track.number for track in tracks)
 
 
 def _came(track: Followed) -> bool:

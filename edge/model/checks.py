@@ -51,6 +51,10 @@ def open_check(config: CheckConfig, verified: Path | None, tuned: Path | None = 
                 f"check {config.name}: delegate: is '{delegate.name}', but {bundle.folder} has no network;"
                 " take it out"
             )
+        if config.polygon:
+            raise ConfigError(
+                f"check {config.name}: polygon: is for networks; {bundle.folder} looks at its roi, a rectangle"
+            )
         if config.enhance:
             raise ConfigError(
                 f"check {config.name}: enhance: is for networks, but {bundle.folder} has none; take it out"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 
 from edge.errors import BundleError
+from edge.model.arrays import DAMAGE
 from edge.model.flatbuffer import Table
 
 IDENTIFIER = b"TFL3"
@@ -98,14 +99,13 @@ def _labelled(found: Metadata, named: list[str], files: dict[str, bytes]) -> Met
     for name in named or (texts if len(texts) == 1 else []):
         if name in files:
             content = files[name].decode(errors="replace")
-            return replace(found, labels=_names(content) or tuple(content.splitlines()), labels_file=name)
+            labels = _names(content) if content.lstrip().startswith("{") else tuple(content.splitlines())
+            return replace(found, labels=labels, labels_file=name)
     return found
 
 
 def _names(content: str) -> tuple[str, ...]:
     """The labels in what Ultralytics appends: `names`, by number, in JSON or as Python writes a dictionary."""
-    if not content.lstrip().startswith("{"):
-        return ()
     try:
         said = json.loads(content)
     except ValueError:
@@ -128,5 +128,5 @@ def _appended(content: bytes) -> dict[str, bytes]:
                 for entry in archive.infolist()
                 if entry.file_size <= MOST_LABEL_BYTES and not entry.is_dir()
             }
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
+    except DAMAGE:
         return {}  # a model without an archive, which is most of them

@@ -29,7 +29,7 @@ def draw_dimensions(picture: Image, measured: Measurements, colours: Sequence[Co
     """Draw values, none over another, into a picture that is `scale` times the frame."""
     signs = []
     for place, one in enumerate(measured.found):
-        if one.value is not None and one.points:
+        if one.value is not None and (one.points or one.ends):
             colour = colours[place % len(colours)]
             x, y = _draw_shape(picture, one, colour, scale)
             signs.append(_Sign(f"{one.name} {told(one)}", colour, x, y))
@@ -42,12 +42,12 @@ def draw_dimensions(picture: Image, measured: Measurements, colours: Sequence[Co
 
 def _draw_shape(picture: Image, measured: Measurement, colour: Colour, scale: float) -> tuple[float, float]:
     """The points on the edges and the length between its ends; returns the middle of where its value belongs."""
-    points = np.array(measured.points) * scale
+    points = np.array(measured.points, np.float64).reshape(-1, 2) * scale
     for x, y in points:
         place = (round(x), round(y))
         cv2.circle(picture, place, 2, INK, -1, cv2.LINE_AA)
         cv2.circle(picture, place, 1, colour, -1, cv2.LINE_AA)
-    ends = np.array(measured.ends) * scale
+    ends = np.array(measured.ends).reshape(-1, 2) * scale
     if len(ends) == 2:  # noqa: PLR2004 - a length has two ends
         _draw_length(picture, ends[0], ends[1], colour)
     middle = (ends if len(ends) else points).mean(axis=0)

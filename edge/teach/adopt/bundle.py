@@ -1,5 +1,6 @@
 """A strange model becomes a bundle: from what it says of itself, what it does, and what a person says of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,15 @@ from edge.teach.adopt import taken
 from edge.teach.adopt.goldens import golden
 from edge.teach.adopt.heads import choose
 from edge.teach.adopt.proposals import ANCHORS_FILE
-from edge.teach.adopt.survey import survey
+from edge.teach.adopt.survey import Survey, survey
 from edge.teach.adopt.wishes import Wishes
 from edge.teach.packing import as_png, proven, shown
 
 MODEL = "model.tflite"
 NAMED = 5
 """Labels that are told by name."""
+Look = Callable[[bytes, Path, Pixels], Survey]
+"""What a model of these bytes, which lie at that path, does with such pixels. Raises `BundleError`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,27 +38,28 @@ class Adopted:
     told: tuple[tuple[str, str], ...]
 
 
-def adopt(model: Path, wishes: Wishes, folder: Path) -> Adopted:
+def adopt(model: Path, wishes: Wishes, folder: Path, look: Look = survey) -> Adopted:
     """A bundle in memory, of the model in that file, that is to be written to `folder`.
 
-    The model runs in a child process first. Raises `BundleError`, and `ConfigError` where a person must say more.
+    The model runs first in a child process: `look` sees to it. Raises `BundleError`, and `ConfigError` where a
+    person must say more.
     """
     content = _content(model)
     found = metadata.read(content, str(model))
     said = taken.said(found, str(model))
-    look = survey(content, model, wishes.pixels or said or Pixels())
+    seen = look(content, model, wishes.pixels or said or Pixels())
     labels = wishes.labels or lists.tidy(found.labels)
     if not labels:
         raise ConfigError(f"{model}: names no labels itself; give them with --labels FILE, or --label NAME")
-    chosen = choose(look, labels, wishes, str(model))
+    chosen = choose(seen, labels, wishes, str(model))
     try:
-        pixels = taken.settle(look.taken, wishes.pixels, said, yolo=chosen.is_yolo, bgr=wishes.bgr)
+        pixels = taken.settle(seen.taken, wishes.pixels, said, yolo=chosen.is_yolo, bgr=wishes.bgr)
     except ConfigError as err:
         raise ConfigError(f"{model}: {err}") from err
     files = {MODEL: content}
     if chosen.anchors is not None:
         files[ANCHORS_FILE] = pack({ANCHORS: chosen.anchors})
-    width, height = look.size
+    width, height = seen.size
     manifest = Manifest(
         schema="edge.bundle/2",
         name=wishes.name,
@@ -74,7 +78,7 @@ def adopt(model: Path, wishes: Wishes, folder: Path) -> Adopted:
             f"{model.name}, {len(content) / 1e6:.2f} MB" + (f", “{found.title}”" if found.title else ""),
         ),
         ("input", f"{pixels.words}; pictures: {bundle.manifest.seen.fit}"),
-        ("outputs", told([output.spec.shape for output in look.outputs])),
+        ("outputs", told([output.spec.shape for output in seen.outputs])),
         ("layout", chosen.words),
         ("labels", f"{_listed(bundle.manifest.labels)} ({_whose(wishes, found)})"),
     )

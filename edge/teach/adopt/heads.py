@@ -1,16 +1,22 @@
 """The table of its task for a strange model: its labels, and how its outputs are to be read."""
 
-from typing import NamedTuple, assert_never
+from pathlib import Path
+from typing import Any, NamedTuple, assert_never
 
+from edge.errors import BundleError
 from edge.model.layouts.anchors import Anchors
 from edge.model.tables.classification import ClassificationHead
 from edge.model.tables.detection import DetectionHead
 from edge.model.tables.outputs import PostProcessed, Ssd, Yolo5, Yolo8, YoloEnd
 from edge.model.tables.segmentation import SegmentationHead
+from edge.table import validate
 from edge.teach.adopt import recognise
 from edge.teach.adopt.labels import BACKGROUND
 from edge.teach.adopt.survey import Survey
 from edge.teach.adopt.wishes import Fit, Wishes
+
+NOTHING = {BACKGROUND, "???"}
+"""How lists of labels call what is there where nothing is."""
 
 
 class Chosen(NamedTuple):
@@ -29,18 +35,21 @@ class Chosen(NamedTuple):
 
 def choose(survey: Survey, labels: tuple[str, ...], wishes: Wishes, path: str) -> Chosen:
     """What the outputs are, for this task and these labels. Raises `BundleError`; `path` is the model's."""
+    head: dict[str, Any]
     match wishes.task:
         case "classification":
             activation = recognise.activation(survey, len(labels), wishes.hints, path)
             words = "probabilities" if activation == "none" else f"raw scores, {activation}"
-            return Chosen(ClassificationHead(labels=list(labels), activation=activation), words)
+            head = {"labels": list(labels), "activation": activation}
+            return Chosen(validate(ClassificationHead, head, Path(path), BundleError), words)
         case "segmentation":
             if len(labels) == 1:  # a list that names only the thing
                 labels = (BACKGROUND, *labels)
             layout = recognise.mask(survey, len(labels), wishes.hints, path)
             settings = layout.model_dump(exclude={"type"})
             words = ", ".join([layout.type, *map(str, settings.values())])
-            return Chosen(SegmentationHead(labels=list(labels), outputs=layout), words)
+            head = {"labels": list(labels), "outputs": layout}
+            return Chosen(validate(SegmentationHead, head, Path(path), BundleError), words)
         case "detection":
             return _detector(survey, labels, wishes, path)
         case _:
@@ -49,9 +58,14 @@ def choose(survey: Survey, labels: tuple[str, ...], wishes: Wishes, path: str) -
 
 def _detector(survey: Survey, labels: tuple[str, ...], wishes: Wishes, path: str) -> Chosen:
     layout, anchors = recognise.boxes(survey, len(labels), wishes.hints, path)
+    dropped = ""
+    if isinstance(layout, PostProcessed) and labels[0] in NOTHING and labels[1:]:
+        # The post-process leaves the background out, and counts from the first real label.
+        dropped, labels = f"; the label '{labels[0]}' is left out, for this layout never names it", labels[1:]
     # What its own post-process has chosen is not to be thinned out again: no two boxes overlap by more than 1.
     chosen = {"max_iou": 1.0} if isinstance(layout, PostProcessed | YoloEnd) else {}
-    head = DetectionHead(labels=list(labels), outputs=layout, min_score=wishes.min_score, **chosen)
+    table = {"labels": list(labels), "outputs": layout, "min_score": wishes.min_score, **chosen}
+    head = validate(DetectionHead, table, Path(path), BundleError)
     match layout:
         case Ssd():
             grids = ", ".join(f"{grid.anchors} every {grid.stride_px} px" for grid in layout.grids)
@@ -61,4 +75,4 @@ def _detector(survey: Survey, labels: tuple[str, ...], wishes: Wishes, path: str
             return Chosen(head, f"{layout.type}, boxes in {layout.coordinates}", "letterbox")
         case _:
             numbers = (layout.boxes, layout.classes, layout.scores, layout.count)
-            return Chosen(head, f"tflite, boxes, classes, scores and count are outputs {numbers}")
+            return Chosen(head, f"tflite, boxes, classes, scores and count are outputs {numbers}{dropped}")

@@ -69,21 +69,28 @@ class Survey:
         return " and ".join("×".join(map(str, output.spec.shape)) or "1" for output in self.outputs)
 
 
-def survey(content: bytes, path: Path, pixels: Pixels | None) -> Survey:
-    """Run a model of these bytes, which lie at `path`, on noise. `pixels` are what it wants.
+def survey(content: bytes, path: Path, pixels: Pixels) -> Survey:
+    """Run a model of these bytes, which lie at `path`, on noise, in a child process. `pixels` are what it wants.
 
     Raises `BundleError` where it is no model for us, crashes, or takes too long.
     """
-    said, _, values = in_a_child(
-        "edge.teach.adopt.trying", sent(Try(str(path), pixels), content), path
-    ).partition(b"\n")
-    answer = json.loads(said)
-    if "trouble" in answer:
-        raise BundleError(answer["trouble"])
-    (taken, *_), specs = read_specs(answer)
+    return understood(
+        in_a_child("edge.teach.adopt.trying", sent(Try(str(path), pixels), content), path), path
+    )
+
+
+def understood(answer: bytes, path: Path) -> Survey:
+    """What the child has answered. Raises `BundleError`."""
+    head, _, values = answer.partition(b"\n")
+    said = json.loads(head)
+    if "trouble" in said:
+        raise BundleError(said["trouble"])
+    (taken, *_), specs = read_specs(said)
+    if any(0 in spec.shape for spec in specs):
+        raise BundleError(f"{path}: one of its outputs holds nothing; convert the model again")
     arrays = unpack(values, str(path))
     outputs = tuple(
-        Output(spec, tuple(arrays[f"{picture}-{number}"] for picture in range(answer["pictures"])))
+        Output(spec, tuple(arrays[f"{picture}-{number}"] for picture in range(said["pictures"])))
         for number, spec in enumerate(specs)
     )
     return Survey(taken, outputs)

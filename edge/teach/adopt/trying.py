@@ -6,7 +6,7 @@ outputs as real values.
 
 import json
 import sys
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
@@ -28,13 +28,12 @@ class Try(NamedTuple):
     """What the child is to run: what complaints call the model, and what it wants to see."""
 
     name: str
-    pixels: Pixels | None
+    pixels: Pixels
 
 
 def sent(wish: Try, content: bytes) -> bytes:
     """What goes to the child."""
-    pixels = None if wish.pixels is None else wish.pixels.model_dump()
-    return json.dumps({"name": wish.name, "pixels": pixels}).encode() + b"\n" + content
+    return json.dumps({"name": wish.name, "pixels": wish.pixels.model_dump()}).encode() + b"\n" + content
 
 
 def noise(number: int, height: int, width: int) -> Tensor:
@@ -44,11 +43,17 @@ def noise(number: int, height: int, width: int) -> Tensor:
     return np.bitwise_xor(picture, np.uint8(128)).view(np.int8)[np.newaxis]
 
 
-def tried(said: bytes, content: bytes) -> bytes:
-    """The answer of the child."""
+def tried(stream: BinaryIO) -> bytes:
+    """The answer of the child to what was sent."""
+    try:
+        return _tried(stream.readline(), stream.read())
+    except (EdgeError, MemoryError) as err:
+        return json.dumps({"trouble": str(err) or "needs too much memory"}).encode()
+
+
+def _tried(said: bytes, content: bytes) -> bytes:
     wish = json.loads(said)
-    pixels = None if wish["pixels"] is None else Pixels(**wish["pixels"])
-    model = Interpreter(content, name=wish["name"], pixels=pixels)
+    model = Interpreter(content, name=wish["name"], pixels=Pixels(**wish["pixels"]))
     _, height, width, _ = model.inputs[0].shape
     arrays = {
         f"{number}-{place}": real(output, spec)
@@ -67,8 +72,4 @@ def tried(said: bytes, content: bytes) -> bytes:
 
 if __name__ == "__main__":
     limit()
-    try:
-        answer = tried(sys.stdin.buffer.readline(), sys.stdin.buffer.read())
-    except (EdgeError, MemoryError) as err:
-        answer = json.dumps({"trouble": str(err) or "needs too much memory"}).encode()
-    sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.write(tried(sys.stdin.buffer))
