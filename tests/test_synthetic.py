@@ -1,5 +1,6 @@
 """The rendered conveyor: the same parts for the same seed, and truth that is true."""
 
+import contextlib
 import dataclasses
 import threading
 from collections import Counter
@@ -11,6 +12,7 @@ import pytest
 from edge.config import SyntheticSource
 from edge.sources import open_source
 from edge.sources.conveyor import part, render
+from edge.sources.pacing import Pace
 from edge.sources.synthetic import Synthetic
 from edge.sources.workpiece import paint
 from edge.types import EndOfFrames, Frame
@@ -125,3 +127,51 @@ def test_a_part_that_is_waited_for_can_be_interrupted() -> None:
 
 def test_the_settings_open_the_conveyor() -> None:
     assert isinstance(open_source(SyntheticSource(type="synthetic", width=64, height=64)), Synthetic)
+
+
+def a_belt(**settings: object) -> Synthetic:
+    belt = {"speed_px_s": 2000, "overlap_rate": 0.5, "steady": False, **settings}
+    return conveyor(rate_hz=200, count=4, defect_rate=1, seed=3, belt=belt)
+
+
+def whole_film(source: Synthetic) -> list[Frame]:
+    shown = []
+    with source, contextlib.suppress(EndOfFrames):
+        while True:
+            shown.append(source.read())
+    return shown
+
+
+def test_a_belt_carries_every_part_through_the_view() -> None:
+    film = whole_film(a_belt(steady=True))
+    bare = film[0].image.astype(int)
+    changed = [np.abs(frame.image - bare).max(axis=2) > 60 for frame in film]
+    assert not changed[-1].any()
+    across = [mask.any(axis=0) for mask in changed]
+    assert all(any(mask[column] for mask in across) for column in range(0, WIDTH, 10))
+
+
+def test_a_belt_is_the_same_for_the_same_seed_and_says_what_is_wrong_with_its_parts() -> None:
+    one, other = whole_film(a_belt()), whole_film(a_belt())
+    assert len(one) == len(other)
+    assert all(
+        np.array_equal(this.image, that.image) for this, that in zip(one[::10], other[::10], strict=True)
+    )
+    assert all(this.truth == that.truth for this, that in zip(one, other, strict=True))
+    boxes = [defect.box for frame in one for defect in frame.truth or ()]
+    assert boxes
+    assert all(0 <= box.x_min < box.x_max <= WIDTH and 0 <= box.y_min < box.y_max <= HEIGHT for box in boxes)
+
+
+def test_frames_of_a_belt_are_no_parts_and_have_no_part_id() -> None:
+    source = a_belt()
+    assert not source.triggered
+    assert source.read().part_id is None
+
+
+def test_a_belt_without_end_begins_again() -> None:
+    config = {"count": 0, "rate_hz": 1, "belt": {"speed_px_s": 10_000}}
+    with conveyor(**config) as source:
+        source._pace = Pace(0)
+        numbers = [source.read().sequence for _ in range(30)]
+    assert numbers == list(range(1, 31))

@@ -130,6 +130,19 @@ def test_a_belt_that_stops_on_the_line_and_trembles_counts_once() -> None:
     assert hows(follow([*film, *passing(start=LINE)])) == [How.CROSSED]
 
 
+def test_a_part_that_stops_before_the_line_is_not_told() -> None:
+    assert follow([*passing(until=LINE - 6), *[[a_part(LINE - 8)]] * 60]) == []
+
+
+def test_a_part_that_stops_before_the_line_between_two_frames_is_not_told() -> None:
+    film = passing(until=LINE - 20)
+    follower = a_follower()
+    assert follow(film, follower) == []
+    for pause in range(1, 30):
+        at_ns = (len(film) + 8 * pause) * STEP_NS  # at its speed, it would be beyond the line
+        assert follower.look([a_part(LINE - 10)], at_ns, VIEW).complete == ()
+
+
 def test_a_belt_that_runs_back_over_the_line_counts_once() -> None:
     back = [shown(x) for x in np.arange(320.0, 100.0, -8)]
     assert hows(follow([*passing(until=320), *back, *passing(start=100)])) == [How.CROSSED]

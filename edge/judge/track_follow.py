@@ -131,13 +131,15 @@ class Follower:
         """A frame in which nothing could be seen: parts are where their speed has taken them."""
         self._let_pass(at_ns)
         belt = on_belt(view, self._direction)
-        return self._conclude(belt, self._gone(belt))
+        gone = self._gone(belt)
+        return Step({}, self._conclude(self._tracks, belt, gone), _numbers(gone))
 
     def look(self, boxes: Sequence[Box], at_ns: int, view: Box) -> Step:
         """A frame with these boxes of parts, in which `view` could be seen."""
         seconds = self._let_pass(at_ns)
         belt = on_belt(view, self._direction)
-        before = self._conclude(belt, self._expired())
+        expired = self._expired()
+        complete = self._conclude(expired, belt, expired)
         sight = _Sight(boxes, [on_belt(box, self._direction) for box in boxes])
         parts = [track for track in self._tracks if track.is_part]
         # Parts first, lest a false box take what is theirs; and of those, first the ones whose place is sure: they
@@ -155,8 +157,9 @@ class Follower:
             box = sight.free[0]
             sight.give(box, self._bear(sight.places[box], belt))
         joined = self._join_doubles()
-        now = self._conclude(belt, self._gone(belt), sight.owners)
-        return Step(sight.owners, before.complete + now.complete, before.gone + joined + now.gone)
+        gone = self._gone(belt)
+        complete += self._conclude(self._tracks, belt, gone)
+        return Step(sight.owners, complete, _numbers(expired) + joined + _numbers(gone))
 
     def _let_pass(self, at_ns: int) -> float:
         if self._began_ns is None:
@@ -229,20 +232,22 @@ class Follower:
                 same[0].born = min(same[0].born, track.born)
             else:
                 kept.append(track)
-        joined = tuple(track.number for track in self._tracks if track not in kept)
+        joined = _numbers(track for track in self._tracks if track not in kept)
         self._tracks = kept
         return joined
 
-    def _conclude(self, belt: Place, gone: Sequence[Followed], seen: dict[int, int] | None = None) -> Step:
-        """Who has crossed the line, and what is to be said of those who are gone."""
+    def _conclude(
+        self, tracks: Iterable[Followed], belt: Place, gone: Sequence[Followed]
+    ) -> tuple[Complete, ...]:
+        """Who of these has crossed the line, and what is to be said of those who are gone, and are let go."""
         complete: list[Complete] = []
-        for track in self._tracks:
+        for track in tracks:
             how = self._due(track) or (_lost(track, belt) if track in gone else None)
             if how is not None and not track.told:
                 track.told = True
                 complete.append(Complete(track.number, how))
         self._tracks = [track for track in self._tracks if track not in gone]
-        return Step(seen or {}, tuple(complete), tuple(track.number for track in gone))
+        return tuple(complete)
 
     def _gone(self, belt: Place) -> list[Followed]:
         return [track for track in self._tracks if self._is_gone(track, belt)]
@@ -264,6 +269,10 @@ class Follower:
         place = track.motion.place
         outside = place.back > belt.front or place.front < belt.back
         return outside or self._now_ns - track.seen_ns > self._gap_ns
+
+
+def _numbers(tracks: Iterable[Followed]) -> tuple[int, ...]:
+    return tuple(track.number for track in tracks)
 
 
 def _came(track: Followed) -> bool:
