@@ -124,7 +124,6 @@ class Daemon:
         self.parts = rooms.for_evidence()
         self.health = self._health()
         self._on_part = on_part
-        self._last_part: Inspection | None = None
         self._on_cpu: set[str] = set()
         """The checks whose delegate is lost, as everybody was told."""
         self._all_judged = threading.Event()
@@ -225,7 +224,6 @@ class Daemon:
         self.health.observe_all(part.stage_ms)
         if self.config.evidence.enabled and self.evidence.wants(verdict):
             self.parts.put((Report(stamp, body), part))
-        self._last_part = part
         self.teaching.offer(part)
         self._on_part(part)
 
@@ -329,7 +327,7 @@ class Daemon:
             elif now >= next_ping:
                 self.systemd.notify("WATCHDOG=1")
                 next_ping = now + self.systemd.watchdog_s / 3
-            if not ready and (self._last_part is not None or self.source.triggered):
+            if not ready and (self.joining.begun or self.source.triggered):
                 ready = True
                 self.health.ready()
                 self.systemd.notify("READY=1", f"STATUS=inspecting {self.config.recipe.name}")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Self
 
 import cv2
@@ -106,6 +107,28 @@ def test_as_many_reports_as_parts_and_each_has_its_own_verdict(tmp_path: Path) -
         assert report["track"]["frames"] >= 3
         assert report["stage_ms"]["track"] > 0
     assert daemon.health.labels("parts") == {"pass": PARTS - len(BAD), "fail": len(BAD)}
+
+
+def test_a_station_whose_belt_is_empty_is_ready(tmp_path: Path) -> None:
+    states: list[str] = []
+    end_s = monotonic() + 30
+
+    class Empty(Film):
+        def read(self) -> Frame:
+            states.append(daemon.health.status()["state"])
+            if states[-1] != "starting" or monotonic() > end_s:
+                raise EndOfFrames
+            sleep(0.02)
+            self.sequence += 1
+            black = np.zeros((SIDE, SIDE, 3), np.uint8)
+            return Frame(black, self.sequence, self.sequence * 33_000_000, datetime.now(UTC), self.name)
+
+    a_detector(tmp_path / "parts")
+    daemon = Daemon(config.load(settings(tmp_path, f"[recipe]\n{TRACK}{CHECK}")), Empty())
+    assert daemon.run() == 0
+    assert states[0] == "starting"
+    assert states[-1] != "starting"
+    assert reports(tmp_path) == []
 
 
 @pytest.mark.parametrize(

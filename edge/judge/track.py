@@ -58,6 +58,7 @@ class Tracker:
         self._check = next(known for known in recipe.checks if known.name == check)
         self._judge = judge
         self._session = session
+        self.begun = False
         self._follower = Follower(self._track)
         self._records: dict[int, _Record] = {}
         self._told: set[int] = set()
@@ -67,7 +68,7 @@ class Tracker:
 
     def add(self, inspection: Inspection) -> tuple[Inspection, ...]:
         """The parts whose verdicts are due with this frame."""
-        start_ns = perf_counter_ns()
+        self.begun, start_ns = True, perf_counter_ns()
         found = self._found(inspection)
         if isinstance(found, str):
             parts = self._stumble(inspection, found)

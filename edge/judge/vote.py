@@ -18,7 +18,12 @@ def worst(decisions: Iterable[Decision]) -> Decision:
 
 
 class Joining(Protocol):
-    """Which judged frames are one part. For one thread."""
+    """Which judged frames are one part. For one thread, but for `begun`."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a frame was judged: a belt may be empty for hours after that. Any thread."""
+        ...
 
     def add(self, inspection: Inspection) -> tuple[Inspection, ...]:
         """The parts that are complete with this frame, or ended before it; none while frames are to come."""
@@ -82,9 +87,11 @@ class Vote:
     def __init__(self, quorum: Quorum) -> None:
         self._quorum = quorum
         self._seen: list[Inspection] = []
+        self.begun = False
 
     def add(self, inspection: Inspection) -> tuple[Inspection, ...]:
         """See `Joining`."""
+        self.begun = True
         if self._quorum.of_frames == 1:
             return (inspection,)
         ended: tuple[Inspection, ...] = ()
