@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.judge.measurement import told
-from edge.store.lettering import INK, Colour, draw_sign, sign_size
+from edge.store.lettering import INK, Colour, clear_place, draw_sign, sign_size
 from edge.types import Box, Image, Measurement, Measurements
 
 STROKE_PX = 7
@@ -73,5 +73,4 @@ def _free(sign: _Sign, taken: Sequence[Box]) -> Box:
         for step in range(TRIES)
         for top in (sign.y - height / 2 + step * (height + 2), sign.y - height / 2 - step * (height + 2))
     ]
-    clear = (box for box in boxes if all(box.intersection(other).area == 0 for other in taken))
-    return next(clear, boxes[0])
+    return clear_place(boxes, taken)

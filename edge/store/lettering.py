@@ -1,6 +1,7 @@
 """Words on pictures: captions and verdict badges that read in black and white, too."""
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from edge.errors import DeliveryError
-from edge.types import Image, Verdict
+from edge.types import Box, Image, Verdict
 
 Colour = tuple[int, int, int]
 
@@ -134,3 +135,9 @@ def draw_sign(picture: Image, words: str, ground: Colour, left: int, top: int) -
     top = max(0, min(top, picture.shape[0] - height))
     room = picture[top : top + height, left : left + width]
     room[:] = np.asarray(sign)[: room.shape[0], : room.shape[1]]
+
+
+def clear_place(places: Sequence[Box], taken: Sequence[Box]) -> Box:
+    """The first of the places for a sign that covers no other sign; the first of all where none is clear."""
+    clear = (place for place in places if all(place.intersection(other).area == 0 for other in taken))
+    return next(clear, places[0])

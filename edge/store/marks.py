@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.store.dimensions import draw_dimensions
-from edge.store.lettering import INK, Colour, draw_sign, sign_size
+from edge.store.lettering import INK, Colour, clear_place, draw_sign, sign_size
 from edge.types import (
     Anomaly,
     Area,
@@ -35,18 +35,21 @@ def draw_marks(picture: Image, prediction: Prediction | None, scale: float) -> N
     match prediction:
         case Detections():
             labels = sorted({thing.label for thing in prediction.found})
-            for thing in reversed(prediction.found):
-                colour = COLOURS[labels.index(thing.label) % len(COLOURS)]
-                draw_box(picture, thing.box, f"{thing.label} {thing.score:.0%}", colour, scale)
+            colours = {label: COLOURS[place % len(COLOURS)] for place, label in enumerate(labels)}
+            signs = [
+                (one.box, f"{one.label} {one.score:.0%}", colours[one.label]) for one in prediction.found
+            ]
+            draw_boxes(picture, signs, scale)
         case Segmentation():
             _draw_areas(picture, prediction, scale)
         case Measurements():
             draw_dimensions(picture, prediction, COLOURS, scale)
         case Readings():
-            for reading in prediction.found:
-                draw_box(picture, reading.box, reading.text or f"{reading.symbology}?", COLOURS[0], scale)
-            for seen in prediction.prints:
-                draw_box(picture, seen.box, f"{seen.name} {PRINTED[seen.present]}", COLOURS[1], scale)
+            codes = [(one.box, one.text or f"{one.symbology}?", COLOURS[0]) for one in prediction.found]
+            prints = [
+                (one.box, f"{one.name} {PRINTED[one.present]}", COLOURS[1]) for one in prediction.prints
+            ]
+            draw_boxes(picture, [*codes, *prints], scale)
         case Anomaly() | Classification() | None:
             pass
         case _:
@@ -63,12 +66,23 @@ def areas_in_colour(findings: Sequence[Finding]) -> list[tuple[Area, Colour]]:
     ]
 
 
-def draw_box(picture: Image, box: Box, words: str, colour: Colour, scale: float) -> None:
-    """A rectangle in frame pixels, and words on its upper edge."""
-    left, top, right, bottom = (round(edge * scale) for edge in box)
-    cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), INK, 3, cv2.LINE_AA)
-    cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colour, 1, cv2.LINE_AA)
-    draw_sign(picture, words, colour, left, top - sign_size(words)[1])
+def draw_boxes(picture: Image, signs: Sequence[tuple[Box, str, Colour]], scale: float) -> None:
+    """Rectangles in frame pixels, the first on top, and words at a corner of each, none over another's."""
+    taken: list[Box] = []
+    for box, _, colour in reversed(signs):
+        left, top, right, bottom = (round(edge * scale) for edge in box)
+        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), INK, 3, cv2.LINE_AA)
+        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colour, 1, cv2.LINE_AA)
+    for box, words, colour in signs:
+        width, height = sign_size(words)
+        corners = [
+            (x, y)
+            for y in (box.y_min * scale - height, box.y_max * scale)
+            for x in (box.x_min * scale, box.x_max * scale - width)
+        ]
+        place = clear_place([Box(x, y, x + width, y + height) for x, y in corners], taken)
+        draw_sign(picture, words, colour, round(place.x_min), round(place.y_min))
+        taken.append(place)
 
 
 def _draw_areas(picture: Image, segmentation: Segmentation, scale: float) -> None:
