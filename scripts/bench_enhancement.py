@@ -31,7 +31,7 @@ from edge.teach.lesson import Wishes, teach, teach_again
 from edge.types import Image
 
 SETS = ("bottle-20", "elpv-mono")
-MOST = 60
+MOST = 200
 """Good parts that are judged, and bad ones."""
 SHADE = 0.7
 """Share of the light that is lost at the right edge."""

@@ -10,7 +10,7 @@ import numpy as np
 from accuracy_sets import SPLITS, Absent, Split
 from restoration_pictures import photograph, read
 
-from edge.cli.bundles import anomaly_figures
+from edge.cli.evaluate import anomaly_figures
 from edge.teach.lesson import Wishes, teach
 from edge.teach.packing import as_png
 

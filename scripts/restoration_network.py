@@ -3,6 +3,8 @@
 It is trained with the roundings of int8 in it, on ranges that are fixed: conversion then has nothing to find out.
 """
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -72,6 +74,17 @@ class Restoration(nn.Module):
     def _stepped(self, x: Tensor, step: Tensor | float) -> Tensor:
         """Rounded to steps; the gradient passes as if it were not."""
         return x + (torch.round(x / step) * step - x).detach() if self.rounding else x
+
+
+def folded(network: Restoration) -> Restoration:
+    """A copy without roundings, whose last layer has its gain in its weights: what is converted."""
+    plain = deepcopy(network)
+    plain.rounding, plain.gain = False, 1.0
+    last = plain.layers[-1]
+    with torch.no_grad():
+        last.weight *= network.gain
+        last.bias *= network.gain
+    return plain
 
 
 def to_pixels(cells: Tensor) -> Tensor:

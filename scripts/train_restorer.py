@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from accuracy_sets import Absent
 from numpy.typing import NDArray
 from restoration_bundle import NAMES, TILE_PX, publish
 from restoration_int8 import to_int8
-from restoration_network import TASKS, Restoration, to_pixels
+from restoration_network import TASKS, Restoration, folded, to_pixels
 from restoration_patches import noisy_patches, small_patches
 from restoration_pictures import Pixels
 from torch import Tensor, nn
@@ -90,17 +89,6 @@ def train(options: argparse.Namespace) -> None:
     for name, content in models.items():
         replace_file(folder / f"{name}.tflite", content)
     publish(task, models, options.out / NAMES[task])
-
-
-def folded(network: Restoration) -> Restoration:
-    """A copy without roundings, whose last layer has its gain in its weights: what is converted."""
-    plain = deepcopy(network)
-    plain.rounding, plain.gain = False, 1.0
-    last = plain.layers[-1]
-    with torch.no_grad():
-        last.weight *= network.gain
-        last.bias *= network.gain
-    return plain
 
 
 def patches(task: str, count: int, seed: int) -> Patches:

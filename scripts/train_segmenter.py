@@ -50,7 +50,7 @@ def read_options(about: str) -> argparse.Namespace:
     asked.add_argument("--good", default="good", metavar="LABEL", help="The label without a defect.")
     asked.add_argument("--size", type=int, default=256, metavar="PIXELS", help="Side of the model's input.")
     asked.add_argument("--epochs", type=int, default=16, metavar="N", help="Default: 16.")
-    asked.add_argument("--rare-epochs", type=int, default=8, metavar="N", help="Then, for rare classes: 8.")
+    asked.add_argument("--rare-epochs", type=int, default=0, metavar="N", help="Then, for rare classes: 0.")
     asked.add_argument("--rate", type=float, default=3e-3, help="Highest learning rate.")
     asked.add_argument("--contrast", choices=("none", "stretch"), default="stretch", help="Default: stretch.")
     asked.add_argument("--seed", type=int, default=0, metavar="N", help="Another one, another training.")
@@ -81,10 +81,10 @@ def train(options: argparse.Namespace) -> None:
 def learn(
     taught: Sequence[Lesson], held: Sequence[Lesson], labels: Sequence[str], options: argparse.Namespace
 ) -> Segmenter:
-    """First the head, and the last stage of the trunk with it; then the head alone, where rare classes weigh more.
+    """First the head, and the last stage of the trunk with it; then perhaps the head alone, for rare classes.
 
-    Large defects are most of the pixels and shape the trunk. What is rare needs many steps, but those of the head
-    alone take half the time. `held` is looked at after every epoch.
+    Large defects are most of the pixels and shape the trunk. Where rare classes weigh more they are found better,
+    and the large ones a little worse (docs/segmentation.md). `held` is looked at after every epoch.
     """
     trunk = Trunk(strides=STRIDES)
     trunk.thaw(1)
@@ -110,6 +110,8 @@ def learn(
         )
 
     lesson(plan, torch.tensor([1.0] + [BAD_WEIGHT] * (len(labels) - 1)), options.work)
+    if not options.rare_epochs:
+        return network
     trunk.requires_grad_(requires_grad=False)
     rare = replace(plan, epochs=options.rare_epochs, rate=options.rate / 2, shares={})
     lesson(rare, weights_of(taught, len(labels)), options.work / "rare")

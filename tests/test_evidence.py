@@ -554,9 +554,39 @@ def test_a_picture_that_is_not_restored_is_kept_and_the_record_says_why(
     assert json.loads(original.with_suffix(".json").read_text())["restored"]["reason"] == reason
 
 
-def test_a_huge_picture_is_not_restored(tmp_path: Path) -> None:
-    original = restoring(tmp_path, Darkroom(Brightener()), np.zeros((2000, 2600, 3), np.uint8))
-    assert "5 megapixels" in json.loads(original.with_suffix(".json").read_text())["restored"]["reason"]
+class Slow:
+    """A restoration on a board so slow that a megapixel takes so many seconds, by its own clock."""
+
+    identity = Brightener.identity
+
+    def __init__(self, megapixel_s: float) -> None:
+        self.megapixel_s = megapixel_s
+        self.now_s = 0.0
+
+    def restore(self, image: Image) -> Image:
+        self.now_s += self.megapixel_s * image.shape[0] * image.shape[1] / 1e6
+        return image
+
+    def clock(self) -> float:
+        return self.now_s
+
+
+def test_a_picture_that_would_hold_up_the_thread_is_not_restored(tmp_path: Path) -> None:
+    slow = Slow(megapixel_s=5.0)
+    original = restoring(tmp_path, Darkroom(slow, clock=slow.clock), np.zeros((1000, 1000, 3), np.uint8))
+    assert (
+        json.loads(original.with_suffix(".json").read_text())["restored"]["reason"]
+        == "it would have taken 5 s"
+    )
+    assert slow.now_s < 0.5
+
+
+def test_a_board_that_has_become_quicker_restores_again() -> None:
+    slow = Slow(megapixel_s=5.0)
+    darkroom, image = Darkroom(slow, clock=slow.clock), np.zeros((1000, 1000, 3), np.uint8)
+    assert darkroom.restore(image).picture is None
+    slow.megapixel_s = 1.0
+    assert darkroom.restore(image).picture is not None
 
 
 def test_the_budget_counts_restored_pictures_and_they_go_with_their_part(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tiny_model
 
 from edge.errors import InferenceError
 from edge.model.interpreter import TensorSpec
 from edge.model.layouts import boxes, masks
 from edge.model.layouts.activations import activated
 from edge.model.layouts.anchors import GRIDS, count, on_grids
+from edge.model.runtime import open_interpreter
 from edge.model.tables.outputs import (
     BoxLayout,
     ClassMap,
@@ -88,6 +90,23 @@ def test_an_ssd_moves_and_stretches_its_anchors() -> None:
     assert (label, score) == (1, pytest.approx(1 / (1 + e**-2)))
     x, y, width, height = 0.5 - 0.1, 0.5 + 0.04, 0.2 * e, 0.4 * 2
     assert box == close([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
+
+
+def test_an_ssd_is_decoded_as_tflites_own_post_process_does_it() -> None:
+    random = np.random.default_rng(3)
+    coded = random.normal(0, 2, (24, 4)).astype(np.float32)
+    scores = random.random((24, 4)).astype(np.float32)
+    theirs = random.uniform(0.1, 0.9, (24, 4)).astype(np.float32)  # y, x, height, width
+    interpreter = open_interpreter(tiny_model.post_processed(coded, scores, theirs), 1, None)
+    interpreter.invoke()
+    outputs = [interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()]
+    wanted = decoded(PostProcessed(), outputs, least=0.0)
+    layout = Ssd(type="ssd", activation="none", background=True)
+    found = decoded(layout, [coded[None], scores[None]], least=0.0, anchors=theirs[:, [1, 0, 3, 2]])
+    assert len(wanted) == len(found) == 24
+    for (label, score, box), (its_label, its_score, its_box) in zip(found, wanted, strict=True):
+        assert (label, score) == (its_label, pytest.approx(its_score))
+        assert box == close(its_box)
 
 
 def test_an_ssd_that_knows_a_background_never_names_it() -> None:

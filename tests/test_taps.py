@@ -96,3 +96,8 @@ def test_an_output_that_is_not_there_is_a_bundle_error_that_says_what_is() -> No
         BundleError, match=r"m\.tflite: its outputs are 1×4×6×5; anomaly\.strides_px 8 needs 1×8×12×n"
     ):
         Taps([8, 16], 64, 96, [coarse], "m.tflite")
+
+
+def test_an_input_that_is_smaller_than_a_cell_is_a_bundle_error() -> None:
+    with pytest.raises(BundleError, match="its input of 8×8 holds no cell of 16×16 pixels"):
+        Taps([16], 8, 8, seen().specs, "model.tflite")

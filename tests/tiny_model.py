@@ -6,6 +6,7 @@ from typing import NamedTuple
 import flatbuffers
 import numpy as np
 import numpy.typing as npt
+from flatbuffers import flexbuffers
 
 try:
     from ai_edge_litert import schema_py_generated as tfl
@@ -56,11 +57,14 @@ class Graph:
         options: tuple[int, object] | None = None,
         custom: bytes | None = None,
         version: int = 3,
+        custom_options: bytes = b"",
     ) -> None:
         opcode, made = tfl.OperatorCodeT(), tfl.OperatorT()
         opcode.builtinCode, opcode.deprecatedBuiltinCode, opcode.version = code, min(code, 127), version
         opcode.customCode = custom
         made.opcodeIndex, made.inputs, made.outputs = len(self.codes), list(inputs), list(outputs)
+        if custom_options:
+            made.customOptions = list(custom_options)
         if options is not None:
             made.builtinOptionsType, made.builtinOptions = options
         self.codes.append(opcode)
@@ -262,6 +266,35 @@ def _given(graph: Graph, colours: int, output: Output) -> int:
         version=1,
     )
     return cast
+
+
+def post_processed(
+    boxes: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], anchors: npt.NDArray[np.float32]
+) -> bytes:
+    """TFLite's own post-process of the raw outputs of an SSD, with a background; nothing is suppressed."""
+    build, graph = flexbuffers.Builder(), Graph()
+    with build.Map():
+        for key, number in (("max_detections", len(boxes)), ("max_classes_per_detection", 1)):
+            build.Int(key, number)
+        build.Int("num_classes", scores.shape[1] - 1)
+        build.Bool("use_regular_nms", False)  # noqa: FBT003 - flexbuffers' way
+        build.Float("nms_score_threshold", 0.0)
+        build.Float("nms_iou_threshold", 1.0)
+        for key, scale in (("y_scale", 10.0), ("x_scale", 10.0), ("h_scale", 5.0), ("w_scale", 5.0)):
+            build.Float(key, scale)
+    given = [graph.tensor((1, *each.shape), "float32", values=each) for each in (boxes, scores)]
+    given.append(graph.tensor(anchors.shape, "float32", values=anchors))
+    shapes = ((1, len(boxes), 4), (1, len(boxes)), (1, len(boxes)), (1,))
+    found = [graph.tensor(shape, "float32") for shape in shapes]
+    graph.operator(
+        tfl.BuiltinOperator.CUSTOM,
+        given,
+        found,
+        custom=b"TFLite_Detection_PostProcess",
+        version=1,
+        custom_options=bytes(build.Finish()),
+    )
+    return graph.content([graph.tensor((1, 8, 8, 3), "float32")], found)
 
 
 def custom(operation: bytes = b"MyOwnOp") -> bytes:

@@ -26,6 +26,11 @@ class Taps:
         """`height` and `width` are of the input in pixels. Raises `BundleError`, in which `name` is the model."""
         coarsest = max(strides_px)
         self.rows, self.columns = height // coarsest, width // coarsest
+        if not self.rows or not self.columns:
+            raise BundleError(
+                f"{name}: its input of {width}×{height} holds no cell of {coarsest}×{coarsest} pixels; make"
+                " input.width and input.height larger"
+            )
         self._taps = []
         start = 0
         for stride_px in sorted(strides_px):

@@ -42,7 +42,7 @@ def draw_dimensions(picture: Image, measured: Measurements, colours: Sequence[Co
 
 def _draw_shape(picture: Image, measured: Measurement, colour: Colour, scale: float) -> tuple[float, float]:
     """The points on the edges and the length between its ends; returns the middle of where its value belongs."""
-    points = np.array(measured.points).reshape(-1, 2) * scale
+    points = np.array(measured.points, np.float64).reshape(-1, 2) * scale
     for x, y in points:
         place = (round(x), round(y))
         cv2.circle(picture, place, 2, INK, -1, cv2.LINE_AA)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, NamedTuple
 
 from edge.errors import InferenceError
@@ -12,8 +13,10 @@ from edge.types import Image, ModelIdentity
 
 log = logging.getLogger(__name__)
 
-MOST_PX = 5_000_000
-"""Of a picture that is restored: a Raspberry Pi 4 would take longer than the watchdog waits for larger ones."""
+MOST_S = 3.0
+"""A picture that would take longer is left as it is: after 10 s, the watchdog takes the thread for stuck."""
+SAMPLE_PX = 256
+"""Side of the corner that tells how long a picture would take, until one has been restored."""
 COMMENT = b"\xff\xfe"
 """JPEG's marker of a comment."""
 
@@ -32,6 +35,7 @@ class Darkroom:
         restorer: The network.
         hurried: Whether other parts wait for the disk: their originals go first.
         trouble: Is told when restoring fails, and when it works again.
+        clock: Seconds, counting up.
     """
 
     def __init__(
@@ -39,20 +43,26 @@ class Darkroom:
         restorer: Restorer,
         hurried: Callable[[], bool] = lambda: False,
         trouble: Trouble | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._restorer = restorer
         self._hurried = hurried
         self._trouble = trouble or Trouble("evidence.restore", log)
+        self._clock = clock
+        self._s_per_px: float | None = None
 
     def restore(self, picture: Image) -> Restored:
         """A picture restored, or why it was not; the original is kept either way."""
-        height, width = picture.shape[:2]
-        if width * height > MOST_PX:
-            return self._left(f"it has over {MOST_PX // 1_000_000} megapixels")
         if self._hurried():
             return self._left("other parts waited to be kept")
         try:
-            restored = self._restorer.restore(picture)
+            if self._s_per_px is None:
+                self._timed(picture[:SAMPLE_PX, :SAMPLE_PX])
+            takes_s = (self._s_per_px or 0.0) * picture.shape[0] * picture.shape[1]
+            if takes_s > MOST_S:
+                self._s_per_px = None  # the board may have had other work: the next picture asks again
+                return self._left(f"it would have taken {takes_s:.0f} s")
+            restored = self._timed(picture)
         except InferenceError as err:
             self._trouble.failed(err)
             return self._left(str(err))
@@ -62,6 +72,12 @@ class Darkroom:
     def sign(self, jpeg: bytes) -> bytes:
         """The same JPEG file; a comment in it says that a network made it."""
         return signed(jpeg, self._restorer.identity)
+
+    def _timed(self, picture: Image) -> Image:
+        started_s = self._clock()
+        restored = self._restorer.restore(picture)
+        self._s_per_px = (self._clock() - started_s) / (picture.shape[0] * picture.shape[1])
+        return restored
 
     def _left(self, reason: str) -> Restored:
         return Restored(None, self._says(reason))

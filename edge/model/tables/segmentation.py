@@ -26,5 +26,7 @@ class SegmentationHead(Table):
     def _tells_labels_apart(self) -> Self:
         twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
         if twice:
-            raise ValueError(f"labels: {', '.join(twice)} is there more than once; name each class differently")
+            raise ValueError(
+                f"labels: {', '.join(twice)} is there more than once; name each class differently"
+            )
         return self
