@@ -9,7 +9,7 @@ from pathlib import Path
 from accuracy_sets import Absent, folder_of
 
 from edge.config.track import Direction, Track
-from edge.judge.track_follow import Complete, Follower
+from edge.judge.track.follow import Complete, Follower
 from edge.model.bundle import load
 from edge.model.runner import open_model
 from edge.preprocess.picture import read

@@ -7,7 +7,7 @@ from time import thread_time
 import numpy as np
 
 from edge.config.track import Track
-from edge.judge.track_follow import Complete, Follower
+from edge.judge.track.follow import Complete, Follower
 from edge.sources.belt import Carried, carried, load, part_px
 from edge.types import Box
 

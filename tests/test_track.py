@@ -12,7 +12,7 @@ from edge.config.detection import DetectionRules, Pair
 from edge.config.recipe import Rules
 from edge.judge.deviation import Limits
 from edge.judge.rules import judge
-from edge.judge.track import MOST, Tracker
+from edge.judge.track.tracker import MOST, Tracker
 from edge.types import (
     Anomaly,
     Box,

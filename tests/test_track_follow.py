@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 from tracking_noise import Belt, Noise, count
 
 from edge.config.track import Direction, Track
-from edge.judge.track_assign import assign
-from edge.judge.track_follow import Complete, Follower, How
+from edge.judge.track.assign import assign
+from edge.judge.track.follow import Complete, Follower, How
 from edge.sources.belt import carried, load
 from edge.types import Box
 

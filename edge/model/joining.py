@@ -8,7 +8,7 @@ from edge.config import Check as CheckConfig
 from edge.config import Recipe
 from edge.errors import ConfigError
 from edge.judge.rules import judge
-from edge.judge.track import Tracker
+from edge.judge.track.tracker import Tracker
 from edge.judge.vote import Joining, Quorum, Vote
 from edge.judge.words import unknown_label
 from edge.model.bundle import load

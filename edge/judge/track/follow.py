@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edge.config.track import Track
-from edge.judge.track_assign import assign
-from edge.judge.track_motion import Motion, Place, completed, in_frame, on_belt, surprise
+from edge.judge.track.assign import assign
+from edge.judge.track.motion import Motion, Place, completed, in_frame, on_belt, surprise
 from edge.types import Box
 
 SURE = 0.2

@@ -9,8 +9,8 @@ from time import perf_counter_ns
 
 from edge.config import Recipe
 from edge.config.track import Track
-from edge.judge.track_follow import Complete, Follower, How, Step
-from edge.judge.track_share import Judge, Scene, codes, share
+from edge.judge.track.follow import Complete, Follower, How, Step
+from edge.judge.track.share import Judge, Scene, codes, share
 from edge.judge.vote import Quorum
 from edge.preprocess.mask import holds
 from edge.types import Box, Decision, Detections, Inspection, Miss, Passage, Verdict
