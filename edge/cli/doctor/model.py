@@ -14,13 +14,13 @@ FEWEST_RUNS = 5
 
 def runtime_lines(figures: dict[str, float]) -> Iterator[Line]:
     """Whether the shipped backbone runs; its times in ms go to `figures`."""
-    import numpy as np
-
-    from edge.model.interpreter import Interpreter
-    from edge.model.runtime import runtime
-    from edge.model.shipped import backbone
-
     try:
+        import numpy as np
+
+        from edge.model.interpreter import Interpreter
+        from edge.model.runtime import runtime
+        from edge.model.shipped import backbone
+
         yield Line("ok", "runtime", runtime())
         model = Interpreter(backbone().read_bytes(), threads=1)
         pixels = np.zeros(model.inputs[0].shape, np.int8)
@@ -31,7 +31,7 @@ def runtime_lines(figures: dict[str, float]) -> Iterator[Line]:
             start_s = perf_counter()
             model.invoke(pixels)
             times_ms.append((perf_counter() - start_s) * 1000)
-    except EdgeError as err:
+    except (EdgeError, ImportError) as err:
         remedy = "install edge-inspect again, in an environment of its own"
         yield Line("fail", "runtime", str(err), remedy)
         return
