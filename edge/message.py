@@ -10,26 +10,20 @@ from pathlib import Path
 from time import monotonic, monotonic_ns
 from typing import Any, assert_never
 
-from edge.types import (
+from edge.geometry import Box
+from edge.prediction import (
     Anomaly,
-    Area,
-    Box,
     Classification,
     Detection,
     Detections,
-    Example,
-    Finding,
-    Frame,
-    Inspection,
     Measurement,
     Measurements,
-    ModelIdentity,
     Print,
     Reading,
     Readings,
     Segmentation,
-    Verdict,
 )
+from edge.types import Area, Example, Finding, Frame, Inspection, ModelIdentity, Verdict
 
 RESULT = "edge.result/1"
 EVENT = "edge.event/1"

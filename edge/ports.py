@@ -3,11 +3,13 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
+from edge.geometry import Image
 from edge.judge.deviation import Limits
 from edge.message import Report
+from edge.prediction import Prediction
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.view import Spec
-from edge.types import Decision, Image, Inspection, ModelIdentity, Prediction, Row
+from edge.types import Decision, Inspection, ModelIdentity, Row
 
 
 class Model(Protocol):

@@ -13,10 +13,10 @@ from accuracy_sets import folder_of
 
 from edge.cli.progress import bar
 from edge.model.runner import Model, open_model
+from edge.prediction import Classification
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import prepare
 from edge.teach.classes.lesson import teach_classes
-from edge.types import Classification
 
 NAME = "magnetic-tile-classes"
 COUNTS = (5, 10, 20, 50)

@@ -20,13 +20,14 @@ from edge.cli.bundles import judged, open_bundle
 from edge.cli.evaluation import mask_of, read_mask
 from edge.cli.progress import bar
 from edge.config import Evidence
+from edge.geometry import Box
 from edge.message import Report, Stamp, describe
 from edge.preprocess.picture import read
 from edge.store.evidence import EvidenceStore
 from edge.teach.groups.density import available
 from edge.teach.groups.grouping import LOOSE, Grouping, group_evidence
 from edge.teach.lesson import teach
-from edge.types import Box, Decision, Defect, Finding, Frame, Inspection, Region, Verdict
+from edge.types import Decision, Defect, Finding, Frame, Inspection, Region, Verdict
 
 CLASSES = 5
 

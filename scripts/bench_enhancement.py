@@ -24,11 +24,11 @@ from accuracy_sets import SPLITS, Absent
 
 from edge.cli.ablation import EVERY, Outcome, Variant, name_of, outcome, row
 from edge.cli.bundles import open_bundle
+from edge.geometry import Image
 from edge.preprocess.flat_field import in_bytes, read_flat_field
 from edge.preprocess.picture import read
 from edge.teach.disturbances import DISTURBANCES
 from edge.teach.lesson import Wishes, teach, teach_again
-from edge.types import Image
 
 SETS = ("bottle-20", "elpv-mono")
 MOST = 200

@@ -10,7 +10,7 @@ from rendered_labels import Look, dotted, label
 
 from edge.codes.printed import PrintPlace, density_of
 from edge.codes.reader import Symbology, read_codes
-from edge.types import Box
+from edge.geometry import Box
 
 SIZE = 400
 WHOLE = Box(0, 0, SIZE, SIZE)

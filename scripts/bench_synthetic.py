@@ -21,6 +21,7 @@ from training.loop import Plan, fit, settle
 
 from edge.cli.evaluation import read_mask
 from edge.cli.progress import bar
+from edge.geometry import Box, Image, Mask
 from edge.judge.metrics import auroc
 from edge.model import shipped
 from edge.model.nms import SCORE
@@ -30,7 +31,7 @@ from edge.teach.eye import Eye, Seen
 from edge.teach.folds import alike, difference_hash
 from edge.teach.grafts import GRAFT, donors_of
 from edge.teach.synthesis import Order, made_up
-from edge.types import Box, Defect, Image, Mask
+from edge.types import Defect
 
 SIDE_PX, STRIDES, LABELS = 256, (8, 16), ("defect",)
 GOOD, MADE = 120, 240

@@ -27,6 +27,7 @@ from rendered_parts import render
 
 from edge.cli.bundles import inspections, open_bundle
 from edge.cli.instruments import opened
+from edge.geometry import Image
 from edge.judge.rules import judge
 from edge.model import detection
 from edge.model.bundle import load
@@ -39,7 +40,7 @@ from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.preprocess.view import view
 from edge.store.overlay import overlay
-from edge.types import Image, Inspection
+from edge.types import Inspection
 
 cv2.setNumThreads(1)
 ROUNDS = 60

@@ -17,6 +17,7 @@ from training.uncapped import BOTTLE, CAP, without_caps
 from edge.config import Check as CheckConfig
 from edge.config import Quality
 from edge.durable import replace_file
+from edge.geometry import Image
 from edge.model.bundle import Bundle, described, load, write
 from edge.model.golden import score
 from edge.model.interpreter import Interpreter
@@ -27,7 +28,7 @@ from edge.pipeline import Check, judge_frame, prepare_frame
 from edge.preprocess.picture import decode, read
 from edge.preprocess.quality import QualityGate
 from edge.store.overlay import encode_jpeg
-from edge.types import Decision, Defect, Frame, Image, Verdict
+from edge.types import Decision, Defect, Frame, Verdict
 
 MODEL = "cap-detector-int8.tflite"
 RULES = {"pairs": [{"each": BOTTLE, "has": CAP, "place": "top"}], "margin_px": 3}

@@ -15,14 +15,15 @@ from torch.nn import functional
 from training.convert import to_float, to_int8
 from training.network import normalise
 
+from edge.geometry import Image
 from edge.model.bundle import Bundle, described
 from edge.model.manifest import Golden, Input, Manifest
 from edge.model.runner import open_model
 from edge.model.tables.classification import ClassificationHead
+from edge.prediction import Classification
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.packing import as_png, proven
-from edge.types import Classification, Image
 
 Naming = Callable[[Labelled], int]
 """Which label a picture is given, by number."""

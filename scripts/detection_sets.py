@@ -8,7 +8,8 @@ from pathlib import Path
 from accuracy_sets import folder_of
 from PIL import Image
 
-from edge.types import Box, Defect
+from edge.geometry import Box
+from edge.types import Defect
 
 CAPS_LABELS = ("Bottle", "Cap")
 PCB_LABELS = ("open", "short", "mousebite", "spur", "copper", "pin-hole")

@@ -9,11 +9,12 @@ from import_look import SURE, Line, look, model, run_ms
 from import_models import FACES, FAR, NEAR, SHARED
 
 from edge import config
+from edge.geometry import Box, Image
 from edge.model.faces import open_faces
+from edge.prediction import Detections
 from edge.preprocess.picture import read
 from edge.store.overlay import encode_jpeg
 from edge.store.privacy import GREY, covered
-from edge.types import Box, Detections, Image
 
 LEAST_IOU = 0.85
 HIDDEN = 0.99

@@ -5,10 +5,10 @@ from statistics import median
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
+from edge.geometry import Image
 from edge.model.bundle import load
 from edge.model.runner import Model, open_model
 from edge.preprocess.tensor import prepare
-from edge.types import Image
 
 RUNS = 20
 SURE = 0.5

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.types import Box
+from edge.geometry import Box
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
 

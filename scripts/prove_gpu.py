@@ -20,6 +20,7 @@ from edge.cli.bench_runs import taught_bundle
 from edge.cli.progress import bar
 from edge.config import Check, Quality, SyntheticSource
 from edge.errors import DeviceError
+from edge.geometry import Tensor
 from edge.model import golden
 from edge.model.bundle import load
 from edge.model.checks import open_check
@@ -36,7 +37,7 @@ from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.sources.synthetic import Synthetic
-from edge.types import Frame, Tensor, Verdict
+from edge.types import Frame, Verdict
 
 # A software GPU compiles shaders for half a minute, and then takes a second for a picture.
 GPU = DelegateConfig("gpu", deadline_ms=30_000, load_s=600)

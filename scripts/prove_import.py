@@ -32,9 +32,9 @@ from import_speed import CANDIDATES, cases, measured
 
 from edge.model.runner import Model
 from edge.model.runtime import open_interpreter, runtime
+from edge.prediction import Classification, Detections, Segmentation
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import prepare
-from edge.types import Classification, Detections, Segmentation
 
 WHEEL = "mediapipe==0.10.21"
 PLATFORM = ("--python-version", "3.11", "--only-binary=:all:", "--platform", "manylinux_2_28_x86_64")

@@ -9,7 +9,7 @@ import zxingcpp
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from edge.types import Image
+from edge.geometry import Image
 
 Floats = npt.NDArray[np.float32]
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Image
+from edge.geometry import Image
 
 Floats = npt.NDArray[np.float64]
 Shape = Callable[[Floats, Floats], Floats]

@@ -14,6 +14,7 @@ from torch import nn
 from training.convert import to_float, to_int8
 from training.network import normalise
 
+from edge.geometry import Image
 from edge.judge.overlap import AreaScores
 from edge.model.bundle import Bundle, described
 from edge.model.interpreter import TensorSpec
@@ -21,11 +22,11 @@ from edge.model.manifest import Golden, Input, Manifest
 from edge.model.runner import open_model
 from edge.model.segmentation import Segmenter
 from edge.model.tables.segmentation import SegmentationHead
+from edge.prediction import Segmentation
 from edge.preprocess.picture import read
 from edge.preprocess.stitch import stitch_classes
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.packing import proven
-from edge.types import Image, Segmentation
 
 Segmenting = Callable[[Image], Segmentation]
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from accuracy_sets import Absent, folder_of
 
 from edge.config.track import Direction, Track
+from edge.geometry import Box
 from edge.judge.track.follow import Complete, Follower
 from edge.model.bundle import load
 from edge.model.runner import open_model
+from edge.prediction import Detections
 from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.view import view
-from edge.types import Box, Detections
 
 SIDE_PX = 480
 RATE_HZ = 30.0

@@ -7,9 +7,9 @@ from time import thread_time
 import numpy as np
 
 from edge.config.track import Track
+from edge.geometry import Box
 from edge.judge.track.follow import Complete, Follower
 from edge.sources.belt import Carried, carried, load, part_px
-from edge.types import Box
 
 WIDTH, HEIGHT = 640, 480
 VIEW = Box(0, 0, WIDTH, HEIGHT)

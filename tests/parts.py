@@ -4,23 +4,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from edge.geometry import Box, Image, Map
 from edge.message import Report, Stamp, describe
-from edge.types import (
-    Anomaly,
-    Box,
-    Classification,
-    Decision,
-    Defect,
-    Finding,
-    Frame,
-    Image,
-    Inspection,
-    Map,
-    Miss,
-    Prediction,
-    Region,
-    Verdict,
-)
+from edge.prediction import Anomaly, Classification, Prediction
+from edge.types import Decision, Defect, Finding, Frame, Inspection, Miss, Region, Verdict
 
 WHEN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

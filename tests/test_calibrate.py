@@ -22,8 +22,8 @@ from edge.gauge.plane import on_plane, plane_of, straight
 from edge.gauge.scan import Points, View
 from edge.gauge.target import charuco_board, find_target
 from edge.gauge.tools import Caliper
+from edge.geometry import Image
 from edge.table import read_table
-from edge.types import Image
 
 SIZE = (320, 240)
 MATRIX = np.array([[420.0, 0, 160.0], [0, 420.0, 119.0], [0, 0, 1]])

@@ -16,12 +16,13 @@ from edge.cli.main import app
 from edge.config import Check as CheckConfig
 from edge.config import Config, Quality, Recipe, SyntheticSource
 from edge.errors import CaptureError, ConfigError
+from edge.geometry import Image
 from edge.model.versions import versions
 from edge.preprocess.picture import read
 from edge.preprocess.selection import Selection, alike, look
 from edge.store.examples import Examples, waiting
 from edge.teach.camera import MOVING, Captured, Photographer, capture
-from edge.types import EndOfFrames, Frame, Image
+from edge.types import EndOfFrames, Frame
 
 HEIGHT, WIDTH = 240, 320
 

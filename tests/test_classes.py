@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from edge.cli.main import app
 from edge.config import Check, Rules
 from edge.errors import BundleError, ConfigError
+from edge.geometry import Image
 from edge.judge.deviation import Limits
 from edge.judge.rules import check_rules, judge
 from edge.model.arrays import pack, unpack
@@ -19,13 +20,14 @@ from edge.model.bundle import load
 from edge.model.golden import check, replay
 from edge.model.prototypes import Calibration, probabilities
 from edge.model.runner import open_model
+from edge.prediction import Classification
 from edge.preprocess.tensor import prepare
 from edge.teach.classes.discriminant import calibrate, choose_ridge, fit, hold_out
 from edge.teach.classes.keepsakes import Keepsakes
 from edge.teach.classes.lesson import TaughtClasses, add_class, teach_classes
 from edge.teach.classes.packing import HEAD, LESSON
 from edge.teach.folds import difference_hash, folds
-from edge.types import Classification, Image, Verdict
+from edge.types import Verdict
 
 SIDE_PX = 128
 KINDS = ("bare", "dotted", "lined")

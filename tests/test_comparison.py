@@ -9,11 +9,12 @@ import pytest
 from parts import heat, part, report
 
 from edge.config import Evidence
+from edge.geometry import Box, Image
 from edge.store.comparison import CROP_PX, GAP_PX, STRIP_PX, strip
 from edge.store.evidence import EvidenceStore
 from edge.store.overlay import CAPTION_PX, overlay, picture_rows, thumbnail
 from edge.store.sheet import exhibit, exhibits_in
-from edge.types import Box, Example, Image, Inspection, Verdict
+from edge.types import Example, Inspection, Verdict
 
 FLAT = np.full((480, 640, 3), 100, np.uint8)
 

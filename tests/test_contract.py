@@ -17,10 +17,10 @@ from stations import HEIGHT, WIDTH, daemon, settings
 
 from edge import message
 from edge.config import Health as HealthConfig
+from edge.geometry import Box
 from edge.health import Health
 from edge.message import Report, Stamp, encode
 from edge.types import (
-    Box,
     Decision,
     Defect,
     Example,

@@ -16,6 +16,7 @@ from edge import config
 from edge.config import Correction as Settings
 from edge.errors import CaptureError, ConfigError
 from edge.gauge.calibration import Lens
+from edge.geometry import Image
 from edge.mailbox import Mailbox
 from edge.pipeline import Inspector, Ready, judge_frame, make_ready, prepare_frame
 from edge.preprocess.correction import Correction, open_correction, read_lens
@@ -23,7 +24,7 @@ from edge.preprocess.flat_field import in_bytes, read_flat_field
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.service import Crew
 from edge.teach.camera import capture
-from edge.types import Frame, Image, Miss, Verdict
+from edge.types import Frame, Miss, Verdict
 
 WIDTH, HEIGHT = 320, 240
 MATRIX = ((300.0, 0.0, 162.0), (0.0, 302.0, 118.0), (0.0, 0.0, 1.0))

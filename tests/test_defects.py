@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from edge.config import Rectangle
+from edge.geometry import Image, Mask
 from edge.teach.defects import KINDS, SEVERITIES, TRIED, Kind, damage
 from edge.teach.places import survey
-from edge.types import Image, Mask
 
 SEEDS = range(12)
 ROI = Rectangle(x_min=64, y_min=32, x_max=160, y_max=128)

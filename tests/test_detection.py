@@ -10,14 +10,15 @@ import tiny_bundle
 import tiny_model
 
 from edge.errors import BundleError, InferenceError
+from edge.geometry import Box, Image
 from edge.model.bundle import load
 from edge.model.detection import to_frame
 from edge.model.grid import MOST, Grid, candidates, grids
 from edge.model.interpreter import TensorSpec
 from edge.model.nms import Rows, suppress
 from edge.model.runner import open_model
+from edge.prediction import Detection, Detections
 from edge.preprocess.tensor import InputSpec, Prepared, prepare
-from edge.types import Box, Detection, Detections, Image
 
 LABELS = ("bottle", "cap")
 INT8, FLOAT = np.dtype(np.int8), np.dtype(np.float32)

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from edge.config import Check, Rules
 from edge.errors import ConfigError
+from edge.geometry import Box
 from edge.judge.deviation import Limits
 from edge.judge.rules import check_rules, judge
-from edge.types import Box, Decision, Detection, Detections, Verdict
+from edge.prediction import Detection, Detections
+from edge.types import Decision, Verdict
 
 FRAME = Box(0, 0, 400, 300)
 BOTTLE, CAP = Box(100, 50, 200, 250), Box(130, 50, 170, 80)

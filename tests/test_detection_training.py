@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.geometry import Box
 from edge.model.nms import BOX, CLASS
-from edge.types import Box, Defect
+from edge.types import Defect
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 pytest.importorskip("litert_torch", reason="needs the extra train")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import washers
 
+from edge.geometry import Box, Image
 from edge.teach.disturbances import DISTURBANCES, Disturbance
-from edge.types import Box, Image
 
 PICTURE = np.kron(washers.on_a_belt(3), np.ones((4, 4, 1), np.uint8))
 """640×896 pixels."""

@@ -16,13 +16,13 @@ from edge.cli.steps import steps_named
 from edge.cli.teaching import chosen, wishes
 from edge.config.enhance import Brightness, Clahe, Denoise, Enhance, Sharpen, WhiteBalance
 from edge.errors import BundleError, ConfigError
+from edge.geometry import Image
 from edge.model.bundle import load
 from edge.model.manifest import Input
 from edge.model.runner import open_model
 from edge.pipeline import Check, prepare_frame
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.preprocess.tensor import InputSpec, prepare
-from edge.types import Image
 
 EVERY: tuple[Enhance, ...] = (Denoise(), Brightness(), Clahe(), WhiteBalance(), Sharpen())
 PLAIN = InputSpec(96, 96)

@@ -9,18 +9,9 @@ import pytest
 
 from edge.cli.evaluation import Evaluation, mask_of, read_classes, read_mask
 from edge.errors import ConfigError
-from edge.types import (
-    Anomaly,
-    Box,
-    Classes,
-    Decision,
-    Finding,
-    Frame,
-    Inspection,
-    Map,
-    Segmentation,
-    Verdict,
-)
+from edge.geometry import Box, Classes, Map
+from edge.prediction import Anomaly, Segmentation
+from edge.types import Decision, Finding, Frame, Inspection, Verdict
 
 WIDTH, HEIGHT = 80, 60
 LABELS = ("good", "crack", "hole")

@@ -23,10 +23,11 @@ from parts import classified, miss, part, picture, report
 
 from edge.config import Evidence
 from edge.errors import DeliveryError, InferenceError
+from edge.geometry import Image
 from edge.store import layout
 from edge.store.evidence import EvidenceStore
 from edge.store.restored import Darkroom
-from edge.types import Image, ModelIdentity, Verdict
+from edge.types import ModelIdentity, Verdict
 
 PART_BYTES = 16_384
 """What a part of these tests uses: four blocks, two of them for the heat map."""

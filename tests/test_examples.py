@@ -9,12 +9,13 @@ import pytest
 
 from edge.config import Rectangle
 from edge.errors import BundleError
+from edge.geometry import Box, Image
 from edge.model.arrays import Floats, pack, unpack
 from edge.model.examples import Examples, explain
 from edge.preprocess.layout import InputSpec, Layout, lay_out
 from edge.preprocess.picture import decode
 from edge.teach.examples import Look, look, make_examples, recall, shares
-from edge.types import Box, Decision, Image, Region, Verdict
+from edge.types import Decision, Region, Verdict
 
 CHANNELS = 6
 WIDTH, HEIGHT = 640, 480

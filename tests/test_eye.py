@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from washers import washer
 
+from edge.geometry import Tensor
 from edge.model import shipped
 from edge.model.delegates import CPU
 from edge.model.interpreter import Interpreter
@@ -15,7 +16,6 @@ from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.eye import Eye
 from edge.teach.lesson import Taught
 from edge.teach.setting import ELONGATED, LONGEST_PX, SIDE_PX, STEP_PX, tensor_size
-from edge.types import Tensor
 
 WIDE = InputSpec(320, 192)
 

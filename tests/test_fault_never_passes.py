@@ -14,6 +14,7 @@ from delegate_double import Switch
 
 from edge import config
 from edge.errors import DeviceError, InferenceError
+from edge.geometry import Image
 from edge.judge.deviation import Limits
 from edge.judge.vote import Quorum, Vote
 from edge.mailbox import Mailbox, WhenFull
@@ -22,10 +23,11 @@ from edge.model.checks import probe_delegates
 from edge.model.runner import open_model
 from edge.model.standby import LOOK_S, Standby
 from edge.pipeline import Check, Ready, fall_back, inspect, judge_frame, missed, prepare_frame, unseen
+from edge.prediction import Anomaly, Prediction
 from edge.preprocess.quality import QualityGate, QualityLimits, learn_limits, measure
 from edge.preprocess.tensor import InputSpec, Prepared
 from edge.service import Crew
-from edge.types import Anomaly, Decision, Frame, Image, Inspection, Miss, ModelIdentity, Prediction, Verdict
+from edge.types import Decision, Frame, Inspection, Miss, ModelIdentity, Verdict
 
 NOISE = np.random.default_rng(0).integers(60, 200, (240, 320, 3), np.uint8)
 

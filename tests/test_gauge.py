@@ -16,7 +16,8 @@ from edge.gauge.measure import measure
 from edge.gauge.plane import PIXELS, Plane
 from edge.gauge.scan import View
 from edge.gauge.tools import Angle, AnyTool, Area, Caliper, Distance, EdgeLine, Round
-from edge.types import Image, Measurement
+from edge.geometry import Image
+from edge.prediction import Measurement
 
 LOOK = Look(noise=1.0)
 

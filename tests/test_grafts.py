@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edge.config import Rectangle
+from edge.geometry import Image, Mask
 from edge.teach.grafts import donors_of, graft
-from edge.types import Image, Mask
 
 SEEDS = range(10)
 

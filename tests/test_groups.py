@@ -18,6 +18,7 @@ from edge.cli.main import app
 from edge.config import Evidence, SyntheticSource, load
 from edge.daemon import Daemon
 from edge.errors import ConfigError
+from edge.geometry import Box, Image
 from edge.sources.synthetic import Synthetic
 from edge.store.evidence import EvidenceStore
 from edge.teach.groups.choice import asked, chosen
@@ -29,7 +30,7 @@ from edge.teach.groups.folder import pictures_of, write_groups
 from edge.teach.groups.grouping import LOOSE, Grouping, group_evidence
 from edge.teach.groups.kmeans import by_size, choose_kmeans, distances, kmeans, silhouette
 from edge.teach.groups.rand_index import adjusted_rand
-from edge.types import Box, Decision, Image, Verdict
+from edge.types import Decision, Verdict
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:

@@ -20,6 +20,7 @@ from edge.cli.main import app
 from edge.config import Check, Rules
 from edge.config.detection import DetectionRules
 from edge.errors import BundleError, ConfigError, EdgeError, InferenceError
+from edge.geometry import Box, Image
 from edge.judge.rules import judge
 from edge.model.bundle import load, write
 from edge.model.checks import open_check
@@ -27,6 +28,7 @@ from edge.model.layouts.anchors import GRIDS
 from edge.model.pixels import Pixels
 from edge.model.runner import Model, open_model
 from edge.model.tables.outputs import PostProcessed, Ssd, Yolo5, Yolo8, YoloEnd
+from edge.prediction import Classification, Detections, Segmentation
 from edge.preprocess.picture import read
 from edge.preprocess.tensor import prepare
 from edge.teach.adopt.bundle import adopt
@@ -35,7 +37,7 @@ from edge.teach.adopt.proposals import Hints
 from edge.teach.adopt.survey import Survey, survey, understood
 from edge.teach.adopt.trying import Try, sent, tried
 from edge.teach.adopt.wishes import Wishes
-from edge.types import Box, Classification, Detections, Image, Segmentation, Verdict
+from edge.types import Verdict
 
 RED: Image = np.full((64, 64, 3), (255, 0, 0), np.uint8)
 BLUE: Image = np.full((64, 64, 3), (0, 0, 255), np.uint8)

@@ -11,9 +11,11 @@ from hypothesis.extra.numpy import arrays
 
 from edge.config import Check, Point, Rules
 from edge.errors import ConfigError
+from edge.geometry import Box, Map, Mask
 from edge.judge.deviation import Limits
 from edge.judge.rules import check_rules, judge
-from edge.types import Anomaly, Box, Classification, Decision, Map, Mask, Verdict
+from edge.prediction import Anomaly, Classification
+from edge.types import Decision, Verdict
 
 FRAME = Box(0, 0, 1400, 700)
 LIMITS = Limits(pass_below=0.9)

@@ -21,15 +21,17 @@ from edge.config import Config, Quality, Rectangle, Rules
 from edge.config.measurement import MeasurementRules, Tolerance
 from edge.errors import BundleError, ConfigError
 from edge.gauge.calibration import Calibration, Found, Length, Lens, PlaneTable, rows_of
+from edge.geometry import Image
 from edge.judge.measurement import judge_measurement, told
 from edge.message import describe
 from edge.model.bundle import load
 from edge.model.checks import open_check, open_checks
 from edge.pipeline import Check, judge_frame, prepare_frame
+from edge.prediction import Measurement, Measurements
 from edge.preprocess.quality import QualityGate
 from edge.store.overlay import overlay
 from edge.table import read_table, write_table
-from edge.types import Frame, Image, Inspection, Measurement, Measurements, Verdict
+from edge.types import Frame, Inspection, Verdict
 
 TOOLS = """
 calibration = "scale.toml"

@@ -11,11 +11,13 @@ import pytest
 from parts import classified, frame, heat, judged, miss, part, picture, report
 
 from edge.config import Evidence
+from edge.geometry import Box, Image
+from edge.prediction import Anomaly
 from edge.store.evidence import EvidenceStore
 from edge.store.lettering import badge, font, printable, shortened
 from edge.store.overlay import CAPTION_PX, caption, colours_of, overlay, save_overlay, scaled, thumbnail
 from edge.store.sheet import Exhibit, contact_sheet, exhibit, exhibits_in, sheet_from
-from edge.types import Anomaly, Box, Decision, Defect, Finding, Image, Inspection, Verdict
+from edge.types import Decision, Defect, Finding, Inspection, Verdict
 
 FLAT = np.full((480, 640, 3), 100, np.uint8)
 

@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge.geometry import Box, Mask
 from edge.judge.metrics import auroc, binned_au_pro
 from edge.judge.pixels import PixelScores
 from edge.judge.surface import smooth
-from edge.types import Anomaly, Box, Mask
+from edge.prediction import Anomaly
 
 Scores = npt.NDArray[np.float32]
 

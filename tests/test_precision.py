@@ -4,8 +4,8 @@ from math import isnan
 
 import pytest
 
+from edge.geometry import Box
 from edge.judge.precision import average_precision, mean_average_precision
-from edge.types import Box
 
 A, B, C = Box(0, 0, 10, 10), Box(20, 0, 30, 10), Box(40, 0, 50, 10)
 NOWHERE = Box(80, 80, 90, 90)

@@ -18,6 +18,7 @@ from edge import config
 from edge.config import Evidence
 from edge.daemon import Daemon
 from edge.errors import BundleError, ConfigError, InferenceError
+from edge.geometry import Box, Image
 from edge.mailbox import Mailbox, WhenFull
 from edge.message import Report
 from edge.model.bundle import described
@@ -34,7 +35,7 @@ from edge.service import Crew, Trouble
 from edge.store.evidence import EvidenceStore
 from edge.store.layout import MAP, PICTURE
 from edge.store.privacy import GREY, Privacy, covered
-from edge.types import Box, Decision, Example, Frame, Image, Inspection, Miss, Region, Verdict
+from edge.types import Decision, Example, Frame, Inspection, Miss, Region, Verdict
 
 FACE = Box(40, 30, 80, 70)
 

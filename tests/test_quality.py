@@ -8,10 +8,10 @@ import pytest
 from parts import frame
 
 from edge.config import Quality, SyntheticSource
+from edge.geometry import Image
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate, QualityLimits, learn_limits, measure
 from edge.sources.synthetic import Synthetic
-from edge.types import Image
 
 
 @cache

@@ -22,14 +22,16 @@ from edge.config import Check as CheckConfig
 from edge.config import Quality, Rectangle, Rules
 from edge.config.reading import ReadingRules
 from edge.errors import BundleError, ConfigError
+from edge.geometry import Box, Image
 from edge.judge.identity import identify
 from edge.judge.reading import judge_reading
 from edge.message import describe
 from edge.model.bundle import load
 from edge.model.checks import open_check
 from edge.pipeline import Check, judge_frame, prepare_frame
+from edge.prediction import Print, Reading, Readings
 from edge.preprocess.quality import QualityGate
-from edge.types import Box, Decision, Frame, Image, Inspection, Print, Reading, Readings, Verdict
+from edge.types import Decision, Frame, Inspection, Verdict
 
 SIZE = 240
 WHOLE = Box(0, 0, SIZE, SIZE)

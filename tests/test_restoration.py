@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from edge.config import Check
 from edge.errors import BundleError
+from edge.geometry import Box, Image
 from edge.model.bundle import Bundle, load
 from edge.model.checks import open_check
 from edge.model.manifest import Golden
 from edge.model.restoration import Restorer, change_levels, enlarged, open_restorer
 from edge.model.restorations import load_restorer
-from edge.types import Box, Image
 
 
 def noise(width: int, height: int, seed: int = 3) -> Image:

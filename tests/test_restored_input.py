@@ -13,6 +13,7 @@ import washers
 from edge import config
 from edge.config import Check as CheckConfig
 from edge.errors import BundleError, ConfigError, InferenceError
+from edge.geometry import Box, Image
 from edge.model.bundle import Bundle, load
 from edge.model.manifest import Input
 from edge.model.restoration import open_restorer
@@ -23,7 +24,7 @@ from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.lesson import extend
-from edge.types import Box, Image, Verdict
+from edge.types import Verdict
 
 PLAIN = InputSpec(32, 32)
 

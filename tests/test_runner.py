@@ -8,6 +8,7 @@ import tiny_model
 
 from edge.config import Check, Quality, Rectangle, Rules
 from edge.errors import BundleError, InferenceError
+from edge.geometry import Box
 from edge.model import examples
 from edge.model.arrays import pack, unpack
 from edge.model.bundle import load
@@ -17,11 +18,12 @@ from edge.model.manifest import Input
 from edge.model.runner import Model, open_model
 from edge.model.tables.anomaly import AnomalyHead
 from edge.pipeline import judge_frame, prepare_frame
+from edge.prediction import Anomaly, Classification
 from edge.preprocess.layout import lay_out
 from edge.preprocess.quality import QualityGate
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.examples import look, make_examples
-from edge.types import Anomaly, Box, Classification, Finding, Verdict
+from edge.types import Finding, Verdict
 
 LEFT = Rectangle(x_min=0, y_min=0, x_max=64, y_max=64)
 GREY, RED = (128, 128, 128), (255, 0, 0)

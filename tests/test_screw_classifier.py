@@ -9,6 +9,7 @@ from parts import frame
 
 from edge.config import Check as CheckConfig
 from edge.config import Quality, Rectangle, Rules
+from edge.geometry import Image
 from edge.model.bundle import load
 from edge.model.runner import open_model
 from edge.model.shipped import bundles
@@ -16,7 +17,7 @@ from edge.model.verify import verify
 from edge.pipeline import Check, judge_frame, prepare_frame
 from edge.preprocess.picture import read
 from edge.preprocess.quality import QualityGate
-from edge.types import Image, Inspection, Verdict
+from edge.types import Inspection, Verdict
 
 BUNDLE = next(folder for folder in bundles() if folder.name == "screw-classifier")
 PLACES = {"upper-left": (0, 65), "upper-right": (300, 65), "lower-left": (0, 425), "lower-right": (320, 425)}

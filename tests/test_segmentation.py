@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from edge.config import Check, Rules
 from edge.config.segmentation import AreaLimits, SegmentationRules
 from edge.errors import BundleError, ConfigError
+from edge.geometry import Box, Image
 from edge.judge.deviation import Limits
 from edge.judge.rules import check_rules, judge
 from edge.message import describe
@@ -26,24 +27,14 @@ from edge.model.manifest import Input
 from edge.model.runner import open_model
 from edge.model.segmentation import Segmenter
 from edge.model.tables.segmentation import SegmentationHead
+from edge.prediction import Prediction, Segmentation
 from edge.preprocess.layout import InputSpec, lay_out
 from edge.preprocess.stitch import stitch_classes
 from edge.preprocess.tensor import prepare
 from edge.store.legend import legend
 from edge.store.marks import COLOURS
 from edge.store.overlay import CAPTION_PX, overlay
-from edge.types import (
-    Area,
-    Box,
-    Decision,
-    Finding,
-    Frame,
-    Image,
-    Inspection,
-    Prediction,
-    Segmentation,
-    Verdict,
-)
+from edge.types import Area, Decision, Finding, Frame, Inspection, Verdict
 
 LABELS = ("good", "crack", "hole")
 FRAME = Box(0, 0, 100, 50)

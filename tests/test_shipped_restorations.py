@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from edge.config import SyntheticSource
+from edge.geometry import Image
 from edge.model.restorations import load_restorer
 from edge.sources.synthetic import Synthetic
-from edge.types import Image
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from rendered_parts import Look, bar, render
 from edge.cli.main import app
 from edge.config import load
 from edge.daemon import Daemon
-from edge.types import Image
+from edge.geometry import Image
 
 TOOLS = '[[tools]]\ntype = "caliper"\nname = "width"\nstart = [20, 60]\nend = [140, 60]\n'
 

@@ -10,29 +10,27 @@ from parts import frame, judged, picture
 
 from edge.config import Check, Rectangle
 from edge.errors import BundleError, ConfigError, InferenceError
+from edge.geometry import Box
 from edge.message import describe
 from edge.model.bundle import load
 from edge.model.checks import open_check
 from edge.model.manifest import Manifest, text
-from edge.preprocess.crop import Crop, CropSpec
-from edge.preprocess.pyramid import Pyramid
-from edge.preprocess.tensor import InputSpec, Prepared
-from edge.preprocess.view import view
-from edge.store.overlay import has_marks, overlay
-from edge.types import (
-    Box,
-    Decision,
+from edge.prediction import (
     Detection,
     Detections,
-    Inspection,
     Measurement,
     Measurements,
     Prediction,
     Reading,
     Readings,
     Segmentation,
-    Verdict,
 )
+from edge.preprocess.crop import Crop, CropSpec
+from edge.preprocess.pyramid import Pyramid
+from edge.preprocess.tensor import InputSpec, Prepared
+from edge.preprocess.view import view
+from edge.store.overlay import has_marks, overlay
+from edge.types import Decision, Inspection, Verdict
 
 BOX = Box(20, 30, 60, 70)
 AREAS = np.zeros((12, 16), np.uint8)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from edge.config import Rectangle
 from edge.errors import InferenceError
+from edge.geometry import Box, Image, Tensor
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.tensor import InputSpec, prepare
-from edge.types import Box, Image, Tensor
 
 RNG = np.random.default_rng(7)
 

@@ -10,27 +10,12 @@ import pytest
 from edge.config import Check, Recipe, Track
 from edge.config.detection import DetectionRules, Pair
 from edge.config.recipe import Rules
+from edge.geometry import Box
 from edge.judge.deviation import Limits
 from edge.judge.rules import judge
 from edge.judge.track.tracker import MOST, Tracker
-from edge.types import (
-    Anomaly,
-    Box,
-    Classification,
-    Decision,
-    Defect,
-    Detection,
-    Detections,
-    Finding,
-    Frame,
-    Inspection,
-    Miss,
-    Prediction,
-    Reading,
-    Readings,
-    Region,
-    Verdict,
-)
+from edge.prediction import Anomaly, Classification, Detection, Detections, Prediction, Reading, Readings
+from edge.types import Decision, Defect, Finding, Frame, Inspection, Miss, Region, Verdict
 
 PASS, FAIL, DOUBT, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR
 WIDTH, HEIGHT, SIDE, LINE, STEP_NS = 400, 200, 60, 240, 33_000_000

@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 from tracking_noise import Belt, Noise, count
 
 from edge.config.track import Direction, Track
+from edge.geometry import Box
 from edge.judge.track.assign import assign
 from edge.judge.track.follow import Complete, Follower, How
 from edge.sources.belt import carried, load
-from edge.types import Box
 
 VIEW = Box(0, 0, 400, 200)
 SIDE, LINE, STEP_NS = 60.0, 240, 33_000_000

@@ -10,6 +10,7 @@ from parts import frame, heat, part, picture, report
 
 from edge.config import Evidence, Quality
 from edge.errors import CaptureError
+from edge.geometry import Image
 from edge.mailbox import Mailbox
 from edge.pipeline import capture, prepare_frame
 from edge.preprocess.layout import InputSpec
@@ -20,7 +21,7 @@ from edge.service import Crew, Trouble
 from edge.store.evidence import EvidenceStore
 from edge.store.overlay import CAPTION_PX, overlay
 from edge.store.sheet import exhibits_in
-from edge.types import EndOfFrames, Frame, Image, Inspection, Miss, Verdict
+from edge.types import EndOfFrames, Frame, Inspection, Miss, Verdict
 
 LARGE = picture(width=640, height=480, grey=90)
 

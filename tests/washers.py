@@ -9,8 +9,8 @@ import numpy as np
 import PIL.Image
 
 from edge.config import Rectangle
+from edge.geometry import Image
 from edge.teach.lesson import Taught, Wishes, teach
-from edge.types import Image
 
 QUICK = Wishes(method="gaussian", force=True)
 """One method is tried, and a quick one. On a few tiny pictures int8 and float agree now and then only."""

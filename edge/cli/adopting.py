@@ -10,9 +10,9 @@ import typer
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edge.geometry import Image
     from edge.model.layouts.anchors import Anchors
     from edge.model.pixels import Pixels
-    from edge.types import Image
 
 BUNDLES = Path("bundles")
 """Where it goes, unless `--out` says otherwise."""

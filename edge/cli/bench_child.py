@@ -22,13 +22,14 @@ from edge import config as settings
 from edge.cli.bench_runs import PICTURES
 from edge.daemon import Daemon
 from edge.errors import DeviceError
+from edge.geometry import Image
 from edge.message import JSON, Report, describe
 from edge.pipeline import deliver
 from edge.preprocess.tensor import prepare
 from edge.service import Crew, Trouble
 from edge.sinks import open_sink
 from edge.store.outbox import Outbox
-from edge.types import Decision, EndOfFrames, Finding, Frame, Image, Inspection, ModelIdentity, Verdict
+from edge.types import Decision, EndOfFrames, Finding, Frame, Inspection, ModelIdentity, Verdict
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from edge.types import Verdict
 
 if TYPE_CHECKING:
     from edge.config import Rectangle
+    from edge.geometry import Image
     from edge.pipeline import Check
-    from edge.types import Image
 
 TAUGHT_PARTS = 60
 IN_MEMORY = 4

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from edge.errors import ConfigError
+from edge.geometry import Box
 from edge.judge.precision import mean_average_precision
 from edge.judge.words import unknown_label
+from edge.prediction import Detections
 from edge.preprocess.picture import size
 from edge.table import read_text
-from edge.types import Box, Defect, Detections, Inspection
+from edge.types import Defect, Inspection
 
 NAMES = "classes.txt"
 """A label a line, where the numbers in the files are not in the model's order."""

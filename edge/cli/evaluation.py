@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from edge.errors import ConfigError
+from edge.geometry import Classes, Mask
 from edge.judge.metrics import auroc
 from edge.judge.overlap import UNNAMED, AreaScores
 from edge.judge.pixels import PixelScores
+from edge.prediction import Anomaly, Segmentation
 from edge.preprocess.picture import read
-from edge.types import Anomaly, Classes, Frame, Inspection, Mask, Segmentation, Verdict
+from edge.types import Frame, Inspection, Verdict
 
 
 class Evaluation:

@@ -121,7 +121,7 @@ def _from_pictures(folder: Path, bundle: Path | None) -> "dict[str, tuple[str, l
     from edge.cli.instruments import opened
     from edge.cli.progress import bar
     from edge.gauge.repeatability import Trial
-    from edge.types import Measurements
+    from edge.prediction import Measurements
 
     if bundle is None:
         raise ConfigError("--bundle: is missing; name what measures the pictures")

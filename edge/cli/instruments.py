@@ -13,7 +13,8 @@ from edge.errors import ConfigError
 if TYPE_CHECKING:
     from edge.model.bundle import Bundle
     from edge.pipeline import Check
-    from edge.types import Inspection, Prediction
+    from edge.prediction import Prediction
+    from edge.types import Inspection
 
 Task = Literal["measurement", "reading"]
 
@@ -148,7 +149,7 @@ def _make(bundle: "Bundle", first: "Inspection", picture: Path, out: Path) -> No
 
 def _known(prediction: "Prediction | None") -> "Iterator[tuple[str, float]]":
     """What the golden picture must show again: each value, each text."""
-    from edge.types import Measurements, Readings
+    from edge.prediction import Measurements, Readings
 
     match prediction:
         case Measurements():
@@ -177,7 +178,7 @@ def _facts(path: Path, part: "Inspection") -> dict[str, Any]:
 def _lines(path: Path, part: "Inspection") -> Iterator[str]:
     """A line for each value or text."""
     from edge.judge.measurement import told
-    from edge.types import Measurements, Readings
+    from edge.prediction import Measurements, Readings
 
     prediction = part.findings[0].prediction if part.findings else None
     match prediction:

@@ -10,13 +10,14 @@ from edge.cli.progress import bar
 from edge.cli.tally import BAD, DIGITS, GOOD, Classes, GoodOrBad, Labelled, Level, Named, Tally, Things
 from edge.config import Quality
 from edge.errors import CaptureError, ConfigError
+from edge.geometry import Box, Image
 from edge.judge.classification import UNKNOWN
 from edge.pipeline import Check, judge_frame, prepare_frame
 from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityGate, QualityLimits
 from edge.teach.disturbances import DISTURBANCES, Disturbance
-from edge.types import Box, Defect, Frame, Image
+from edge.types import Defect, Frame
 
 CAUGHT = "caught by the quality gate"
 

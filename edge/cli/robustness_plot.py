@@ -12,9 +12,9 @@ from PIL import ImageDraw
 from edge.cli.robustness import CAUGHT, Curve, Robustness
 from edge.cli.tally import Level
 from edge.errors import ConfigError
+from edge.geometry import Image
 from edge.store.lettering import Colour, font, printable, shortened
 from edge.store.overlay import scaled
-from edge.types import Image
 
 FINE = 3
 """Drawn so many times larger, and reduced: Pillow's lines have no smooth edges."""

@@ -10,13 +10,14 @@ from edge.cli.bundles import judged, open_bundle
 from edge.config import Rectangle
 from edge.durable import replace_file
 from edge.errors import ConfigError
+from edge.geometry import Image
 from edge.model.bundle import load
 from edge.store.overlay import encode_jpeg
 from edge.store.sheet import Exhibit, contact_sheet, exhibit
 from edge.teach.recall import Recall, lines
 from edge.teach.synthesis import Made
 from edge.teach.synthetic_folder import COLUMNS, SHOWN
-from edge.types import Defect, Frame, Image, Inspection, Verdict
+from edge.types import Defect, Frame, Inspection, Verdict
 
 ESCAPES = "escapes.jpg"
 

@@ -8,7 +8,9 @@ from typing import NamedTuple, Self
 from edge.cli.box_evaluation import BoxEvaluation
 from edge.cli.class_evaluation import ClassEvaluation
 from edge.cli.evaluation import Evaluation
-from edge.types import Box, Defect, Detection, Detections, Inspection, Verdict
+from edge.geometry import Box
+from edge.prediction import Detection, Detections
+from edge.types import Defect, Inspection, Verdict
 
 BAD, GOOD = "bad", "good"
 OVERLAP = 0.5

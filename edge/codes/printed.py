@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from edge.geometry import Box, Image
+from edge.prediction import Print
 from edge.table import Segment, Table
-from edge.types import Box, Image, Print
 
 Whole = Annotated[int, Field(ge=0, le=100_000)]
 

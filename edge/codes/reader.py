@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from edge.codes.looks import looks
 from edge.errors import BundleError
-from edge.types import Box, Image, Reading
+from edge.geometry import Box, Image
+from edge.prediction import Reading
 
 Symbology = Literal[
     "Aztec", "Codabar", "Code128", "Code39", "Code93", "DataBar", "DataMatrix", "EAN13", "EAN8", "ITF",

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Image
+from edge.geometry import Image
 
 Encoding = Literal["srgb", "linear"]
 Grey = npt.NDArray[np.float32]

@@ -18,7 +18,7 @@ from edge.gauge.fits import Circle, Floats, Line, fit_circle, fit_line
 from edge.gauge.plane import Plane
 from edge.gauge.scan import Points, View, rays, strip
 from edge.gauge.tools import Angle, AnyTool, Area, Caliper, Distance, EdgeLine, Round
-from edge.types import Measurement
+from edge.prediction import Measurement
 
 COVERAGE = 2.0
 """Standard uncertainties in an expanded one: about 95 % of the values are within."""

@@ -13,7 +13,7 @@ from edge.gauge.measure import measure
 from edge.gauge.plane import PIXELS
 from edge.gauge.scan import Points, View
 from edge.gauge.tools import Caliper
-from edge.types import Image
+from edge.geometry import Image
 
 FEWEST_CORNERS = 12
 """Of a ChArUco board that is not all in the picture."""

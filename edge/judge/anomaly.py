@@ -5,9 +5,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import Point
+from edge.geometry import Box, Map, Mask
 from edge.judge.surface import smooth
+from edge.prediction import Anomaly, Segmentation
 from edge.preprocess.mask import cells_inside, polygons_of
-from edge.types import Anomaly, Box, Map, Mask, Region, Segmentation
+from edge.types import Region
 
 TOP_CELLS = 5
 """A score is the mean of so many cells, the highest: a defect shows in neighbouring cells too, noise does not.

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from edge.config import Rules
 from edge.judge.words import error, unknown_label
-from edge.types import Classification, Decision, Verdict
+from edge.prediction import Classification
+from edge.types import Decision, Verdict
 
 SUM_TOLERANCE = 0.05
 ROUNDING = 1 / 512

@@ -12,9 +12,11 @@ from typing import assert_never
 
 from edge.config import Rules
 from edge.config.detection import Count, DetectionRules, Pair
+from edge.geometry import Box
 from edge.judge.words import error, unknown_label
+from edge.prediction import Detection, Detections
 from edge.preprocess.mask import holds
-from edge.types import Box, Decision, Detection, Detections, Region, Verdict
+from edge.types import Decision, Region, Verdict
 
 MIDDLE = 0.5
 MOST_NAMED = 3

@@ -9,7 +9,8 @@ import numpy as np
 from edge.config import Rules
 from edge.judge.anomaly import counted, regions, score, without_specks
 from edge.judge.words import error
-from edge.types import Anomaly, Decision, Verdict
+from edge.prediction import Anomaly
+from edge.types import Decision, Verdict
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from math import isfinite
 
 from edge.config.measurement import MeasurementRules, Tolerance
 from edge.judge.words import error, unknown_label
-from edge.types import Decision, Measurement, Measurements, Verdict
+from edge.prediction import Measurement, Measurements
+from edge.types import Decision, Verdict
 
 
 def judge_measurement(measurements: Measurements, rules: MeasurementRules) -> Decision:

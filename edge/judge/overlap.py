@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Classes, Segmentation
+from edge.geometry import Classes
+from edge.prediction import Segmentation
 
 UNNAMED = 255
 """Among true classes: a defect, of whichever label."""

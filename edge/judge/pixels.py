@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.geometry import Map, Mask
 from edge.judge.metrics import binned_au_pro, binned_auroc
 from edge.judge.surface import smooth
-from edge.types import Anomaly, Map, Mask
+from edge.prediction import Anomaly
 
 BINS_PER_OCTAVE = 256
 """Scores are counted in bins that are 0.27 % wide."""

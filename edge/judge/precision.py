@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Box
+from edge.geometry import Box
 
 Scored = tuple[float, Box]
 """A found box with its score."""

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from edge.config.reading import ReadingRules
 from edge.judge.vote import worst
-from edge.types import Decision, Print, Readings, Verdict
+from edge.prediction import Print, Readings
+from edge.types import Decision, Verdict
 
 LONGEST_ID = 128
 """Letters of a part's id: it stands in every report, and in captions."""

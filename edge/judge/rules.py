@@ -11,16 +11,16 @@ from edge.judge.deviation import Limits, anomaly_complaints, judge_anomaly
 from edge.judge.measurement import judge_measurement, measurement_complaints
 from edge.judge.reading import judge_reading, reading_complaints
 from edge.judge.segmentation import judge_segmentation, segmentation_complaints
-from edge.types import (
+from edge.prediction import (
     Anomaly,
     Classification,
-    Decision,
     Detections,
     Measurements,
     Prediction,
     Readings,
     Segmentation,
 )
+from edge.types import Decision
 
 FEWEST_CORNERS = 3
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from edge.config import Rules
 from edge.config.segmentation import AreaLimits, SegmentationRules
+from edge.geometry import Box, Classes, Mask
 from edge.judge.anomaly import MOST_REGIONS, counted
 from edge.judge.words import error, unknown_label
-from edge.types import Area, Box, Classes, Decision, Mask, Region, Segmentation, Verdict
+from edge.prediction import Segmentation
+from edge.types import Area, Decision, Region, Verdict
 
 UNITS = {"px2": "px²", "mm2": "mm²"}
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.errors import BundleError
+from edge.geometry import Map
 from edge.model import examples
 from edge.model.arrays import Arrays, Floats, take, unpack
 from edge.model.bundle import Bundle
@@ -15,7 +16,7 @@ from edge.model.manifest import Input
 from edge.model.tables.anomaly import AnomalyHead
 from edge.model.taps import Outputs, Taps
 from edge.preprocess.tensor import Prepared
-from edge.types import Decision, Map
+from edge.types import Decision
 
 GAIN = "gain"
 """The array, rows×columns, that distances are multiplied by: where good parts differ most, they mean less."""

@@ -13,7 +13,7 @@ from edge.model.interpreter import TensorSpec
 from edge.model.layouts.activations import activated
 from edge.model.tables import MANIFEST
 from edge.model.tables.outputs import Activation
-from edge.types import Classification
+from edge.prediction import Classification
 
 Floats = npt.NDArray[np.float32]
 

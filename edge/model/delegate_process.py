@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DelegateError, DeviceError, InferenceError
+from edge.geometry import Tensor
 from edge.model.delegate_link import (
     DONE,
     LONGEST_BYTES,
@@ -31,7 +32,6 @@ from edge.model.delegates import DelegateConfig
 from edge.model.pixels import Pixels
 from edge.model.runtime import Size
 from edge.service import bare_environment
-from edge.types import Tensor
 
 ENVIRONMENT = (
     "VK_DRIVER_FILES",

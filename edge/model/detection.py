@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import InferenceError
+from edge.geometry import Box
 from edge.model import grid
 from edge.model.bundle import Bundle
 from edge.model.head import Head, Scores
@@ -15,9 +16,9 @@ from edge.model.nms import BOX, CLASS, SCORE, Rows, suppress
 from edge.model.seams import joined
 from edge.model.tables.detection import DetectionHead
 from edge.model.taps import Outputs
+from edge.prediction import Detection, Detections
 from edge.preprocess.mask import holds
 from edge.preprocess.tensor import Prepared
-from edge.types import Box, Detection, Detections
 
 MOST = 300
 """Candidates of a picture that are compared with each other: the best ones."""

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BundleError, CaptureError
+from edge.geometry import Box, Map
 from edge.model.arrays import Arrays, Floats, take, unpack
 from edge.model.detectors.standard import read_standard
 from edge.preprocess.layout import Layout
 from edge.preprocess.picture import decode
-from edge.types import Box, Decision, Example, Map
+from edge.types import Decision, Example
 
 FILE = "examples.npz"
 """Its name in a bundle. A bundle without it explains nothing, and is complete all the same."""

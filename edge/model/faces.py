@@ -5,12 +5,13 @@ from threading import Lock
 
 from edge.config import Privacy
 from edge.errors import ConfigError
+from edge.geometry import Box, Image
 from edge.judge.words import unknown_label
 from edge.model.bundle import load
 from edge.model.runner import Model, open_model
 from edge.model.verify import verify
+from edge.prediction import Detections
 from edge.preprocess.tensor import prepare
-from edge.types import Box, Detections, Image
 
 
 class Faces:

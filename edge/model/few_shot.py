@@ -11,7 +11,7 @@ from edge.model.manifest import Input
 from edge.model.prototypes import from_arrays
 from edge.model.tables.classification import ClassificationHead
 from edge.model.taps import Outputs, Taps
-from edge.types import Classification
+from edge.prediction import Classification
 
 
 class FewShot:

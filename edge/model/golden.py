@@ -7,24 +7,24 @@ from typing import assert_never
 import numpy as np
 
 from edge.errors import BundleError, CaptureError, InferenceError
+from edge.geometry import Image
 from edge.judge import anomaly
 from edge.model.bundle import Bundle
 from edge.model.manifest import Golden, Tolerance
 from edge.ports import Model
-from edge.preprocess.picture import decode
-from edge.preprocess.pyramid import Pyramid
-from edge.preprocess.tensor import InputSpec
-from edge.preprocess.view import view
-from edge.types import (
+from edge.prediction import (
     Anomaly,
     Classification,
     Detections,
-    Image,
     Measurements,
     Prediction,
     Readings,
     Segmentation,
 )
+from edge.preprocess.picture import decode
+from edge.preprocess.pyramid import Pyramid
+from edge.preprocess.tensor import InputSpec
+from edge.preprocess.view import view
 
 
 def replay(bundle: Bundle, model: Model) -> tuple[float, ...]:

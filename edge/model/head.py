@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from edge.model.taps import Outputs
+from edge.prediction import Prediction
 from edge.preprocess.tensor import Prepared
-from edge.types import Decision, Prediction
+from edge.types import Decision
 
 Scores = tuple[npt.NDArray[Any], ...]
 """For each tensor what its head makes of it: a map of distances, a probability for each label, rows of boxes …"""

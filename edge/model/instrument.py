@@ -5,9 +5,10 @@ from collections.abc import Callable
 from edge.judge.deviation import Limits
 from edge.model import measurement, reading
 from edge.model.bundle import Bundle
+from edge.prediction import Prediction
 from edge.preprocess.crop import Crop, CropSpec
 from edge.preprocess.quality import QualityLimits
-from edge.types import Decision, ModelIdentity, Prediction
+from edge.types import Decision, ModelIdentity
 
 Look = Callable[[Crop], Prediction]
 """Raises `InferenceError`."""

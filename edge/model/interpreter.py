@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BundleError, DeviceError, InferenceError
+from edge.geometry import Tensor
 from edge.model.delegates import CPU, DELEGATES, DelegateConfig
 from edge.model.pixels import LEVELS, Pixels, as_numbers
 from edge.model.runtime import RUNTIME_ERRORS, Size
-from edge.types import Tensor
 
 NUMBERS = {np.dtype(kind) for kind in (np.int8, np.uint8, np.float32)}
 COUNTS = {np.dtype(kind) for kind in (np.int32, np.int64)}

@@ -14,7 +14,8 @@ from edge.judge.words import unknown_label
 from edge.model.bundle import load
 from edge.model.untaught import is_taught
 from edge.pipeline import Inspector
-from edge.types import Decision, Prediction
+from edge.prediction import Prediction
+from edge.types import Decision
 
 
 def open_joining(recipe: Recipe, inspector: Callable[[], Inspector]) -> Joining:

@@ -11,10 +11,10 @@ from edge.gauge.plane import PIXELS, plane_of
 from edge.gauge.scan import View
 from edge.model.bundle import Bundle
 from edge.model.tables.measurement import MeasurementTools
+from edge.prediction import Measurement, Measurements
 from edge.preprocess.crop import Crop
 from edge.preprocess.picture import decode
 from edge.table import read_table
-from edge.types import Measurement, Measurements
 
 
 def open_tools(bundle: Bundle) -> Callable[[Crop], Measurements]:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from edge.codes.printed import look_for_print
 from edge.codes.reader import read_codes, require_reader
 from edge.model.bundle import Bundle
+from edge.prediction import Readings
 from edge.preprocess.crop import Crop
-from edge.types import Readings
 
 
 def open_reader(bundle: Bundle) -> Callable[[Crop], Readings]:

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BundleError, CaptureError, InferenceError
+from edge.geometry import Box, Image
 from edge.model.bundle import Bundle
 from edge.model.delegates import CPU
 from edge.model.interpreter import Engine, Interpreter, TensorSpec
 from edge.model.tables import MANIFEST
 from edge.preprocess.picture import decode
-from edge.types import Box, Image, ModelIdentity
+from edge.types import ModelIdentity
 
 Number = TypeVar("Number", bound=np.generic)
 

@@ -16,9 +16,10 @@ from edge.model.interpreter import Engine, Interpreter, TensorSpec
 from edge.model.manifest import WITHOUT_NETWORK
 from edge.model.sight import sight
 from edge.model.tables import MANIFEST
+from edge.prediction import Prediction
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import Prepared
-from edge.types import Decision, ModelIdentity, Prediction
+from edge.types import Decision, ModelIdentity
 
 
 class Model:

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from edge.geometry import Box
 from edge.model.nms import BOX, CLASS, SCORE, Rows
-from edge.types import Box
 
 NEAR = 0.03
 """Of a tile's side: a box that comes so near to the seam is cut by it."""

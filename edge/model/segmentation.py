@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BundleError
+from edge.geometry import Map
 from edge.model.bundle import Bundle
 from edge.model.head import Head
 from edge.model.interpreter import TensorSpec
 from edge.model.layouts.segmenter import Foreign
 from edge.model.taps import Outputs
 from edge.preprocess.stitch import stitch_classes
-from edge.types import Map
 
 Numbers = npt.NDArray[np.generic]
 LEVELS = 256

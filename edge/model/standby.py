@@ -12,8 +12,9 @@ from edge.model.content import Precision
 from edge.model.delegates import DelegateConfig
 from edge.model.head import Result
 from edge.model.runner import Model, open_model
+from edge.prediction import Prediction
 from edge.preprocess.tensor import Prepared
-from edge.types import Decision, ModelIdentity, Prediction
+from edge.types import Decision, ModelIdentity
 
 log = logging.getLogger(__name__)
 

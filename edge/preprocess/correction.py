@@ -15,9 +15,10 @@ import numpy.typing as npt
 from edge.config.correction import Correction as Settings
 from edge.errors import CaptureError, ConfigError
 from edge.gauge.calibration import Lens
+from edge.geometry import Image
 from edge.preprocess.flat_field import Floats, Gains, in_bytes, read_flat_field
 from edge.table import read_text, validate
-from edge.types import Frame, Image
+from edge.types import Frame
 
 Size = tuple[int, int]
 """Width and height in pixels."""

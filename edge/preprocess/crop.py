@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from edge.config import Rectangle
+from edge.geometry import Box, Image
 from edge.preprocess.layout import inside_frame
-from edge.types import Box, Image
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config.enhance import Brightness, Clahe, Denoise, Enhance, Sharpen, WhiteBalance
-from edge.types import Image
+from edge.geometry import Image
 
 Inside = Sequence[Image | None]
 """For each tile the pixels that count, h×w and not 0; None: all of them."""

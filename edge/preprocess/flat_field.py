@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import CaptureError, ConfigError
+from edge.geometry import Image
 from edge.preprocess.picture import read
-from edge.types import Image
 
 Floats = npt.NDArray[np.float32]
 

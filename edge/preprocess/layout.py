@@ -10,9 +10,9 @@ import numpy as np
 from edge.config import Rectangle
 from edge.config.enhance import Enhance
 from edge.errors import InferenceError
+from edge.geometry import Box, Geometry, Mask
 from edge.preprocess.mask import Polygon, cells_inside, half_inside
 from edge.preprocess.pyramid import Restores
-from edge.types import Box, Geometry, Mask
 
 
 @dataclass(frozen=True)

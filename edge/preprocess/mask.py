@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.config import Point
-from edge.types import Box, Mask
+from edge.geometry import Box, Mask
 
 Polygon = tuple[Point, ...]
 

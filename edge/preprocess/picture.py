@@ -14,7 +14,7 @@ import PIL.Image
 from PIL import ImageOps
 
 from edge.errors import CaptureError
-from edge.types import Image
+from edge.geometry import Image
 
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 256 * 1024 * 1024

@@ -6,7 +6,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from edge.types import Box, Image
+from edge.geometry import Box, Image
 
 
 class Restores(Protocol):

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import Quality
+from edge.geometry import Image
 from edge.preprocess.pyramid import Pyramid
-from edge.types import Frame, Image
+from edge.types import Frame
 
 SHORT_SIDE_PX = 200
 """Pictures are halved for as long as their shorter side keeps so many pixels."""

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import Quality
+from edge.geometry import Image
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityLimits, QualityMeasures, complaints, learn_limits, measure
-from edge.types import Image
 
 PLAIN = QualityLimits(min_brightness=12.0, max_brightness=245.0, min_contrast=4.0, min_sharpness=0.3)
 """What no example may be, whatever is to be seen: nearly black, nearly white, without a pattern, or blurred."""

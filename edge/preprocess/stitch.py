@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from edge.geometry import Map, Mask
+from edge.prediction import Anomaly, Segmentation
 from edge.preprocess.layout import Layout
-from edge.types import Anomaly, Map, Mask, Segmentation
 
 
 def stitch(layout: Layout, maps: Sequence[Map]) -> Anomaly:

@@ -9,11 +9,12 @@ import numpy as np
 
 from edge.config import Point, Rectangle
 from edge.config.enhance import Enhance
+from edge.geometry import Box, Geometry, Image, Map, Mask, Tensor
+from edge.prediction import Anomaly
 from edge.preprocess.enhance import enhanced
 from edge.preprocess.layout import InputSpec, Layout, Tile, lay_out
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.stitch import stitch
-from edge.types import Anomaly, Box, Geometry, Image, Map, Mask, Tensor
 
 __all__ = ["InputSpec", "Prepared", "prepare"]
 

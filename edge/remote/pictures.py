@@ -7,11 +7,12 @@ from time import monotonic_ns
 from typing import NamedTuple
 
 from edge.errors import CaptureError, DeliveryError
+from edge.geometry import Image
 from edge.mailbox import Mailbox, WhenFull
 from edge.preprocess.selection import Look, Selection, look
 from edge.remote.commands import Refused
 from edge.remote.session import Examples, Place
-from edge.types import Frame, Image, Inspection
+from edge.types import Frame, Inspection
 
 NO_PICTURE = "no picture came in time (teaching.capture_s); does the camera run, and is it triggered?"
 

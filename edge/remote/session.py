@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from edge import config
+from edge.geometry import Image
 from edge.message import JSON
-from edge.types import Image
 
 State = Literal["idle", "interrupted", "collecting", "teaching"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Box
+from edge.geometry import Box
 
 Floats = npt.NDArray[np.float64]
 

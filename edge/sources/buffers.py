@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Image
+from edge.geometry import Image
 
 RGB_IN_MEMORY = "BGR888"
 """libcamera names a format by its bits, so that the last letter comes first in memory."""

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from edge.geometry import Box, Image
 from edge.sources.flaws import Flaw, draw, random_flaws
 from edge.sources.workpiece import NEUTRAL, NOISE_MEAN, SLACK_PX, Grey, Workpiece, groove_profile
-from edge.types import Box, Defect, Image
+from edge.types import Defect
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from itertools import count
 
 from edge.config import SyntheticSource
 from edge.config.sources import Belt
+from edge.geometry import Box
 from edge.sources.belt import Carried, Load, carried, load, part_px
 from edge.sources.conveyor import Appearance, Picture, appearance, bare_belt, lay_on, part, photograph
 from edge.sources.workpiece import paint
-from edge.types import Box, Defect
+from edge.types import Defect
 
 RADIUS = 0.36
 """Of a painted part, in shorter sides of the frame that it is painted for."""

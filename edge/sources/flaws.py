@@ -7,8 +7,8 @@ from typing import assert_never
 import cv2
 import numpy as np
 
+from edge.geometry import Box
 from edge.sources.workpiece import CHAMFER, HOLES, LAMP, NEUTRAL, Floats, Grey, hole_position
-from edge.types import Box
 
 SEEN = 5
 """Smaller changes of the surface's brightness, of 255, are left out: boxes are tight around what is drawn."""

@@ -22,9 +22,10 @@ import numpy as np
 
 from edge.config import GStreamerSource
 from edge.errors import CaptureError, ConfigError
+from edge.geometry import Image
 from edge.service import bare_environment
 from edge.sources.pacing import Pace
-from edge.types import EndOfFrames, Frame, Image
+from edge.types import EndOfFrames, Frame
 
 FIRST_PAUSE_S = 0.5
 """Longest, before the first attempt to start it again; it doubles with each."""

@@ -24,12 +24,13 @@ import numpy.typing as npt
 
 from edge.config import OpenCVSource
 from edge.errors import CaptureError, ConfigError, DeviceError
+from edge.geometry import Image
 from edge.mailbox import Closed, Mailbox
 from edge.sources.damage import damage_is_handed_on
 from edge.sources.exposure import adjusts_itself, controls, lock_exposure, lock_white_balance
 from edge.sources.pacing import Pace
 from edge.sources.pixel_format import lock_format
-from edge.types import EndOfFrames, Frame, Image
+from edge.types import EndOfFrames, Frame
 
 log = logging.getLogger(__name__)
 

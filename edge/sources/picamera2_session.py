@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from edge.config import Picamera2Source
 from edge.errors import CaptureError, ConfigError, DeviceError
+from edge.geometry import Image
 from edge.mailbox import Closed, Mailbox
 from edge.sources import camera_controls
 from edge.sources.bounded import bounded
 from edge.sources.buffers import Layout, choose, to_rgb
 from edge.sources.camera_controls import Controls
 from edge.sources.sensor_clock import exposed_now_ns
-from edge.types import Image
 
 CALL_LIMIT_S = 10.0
 """Opening takes 0.6 s with libcamera's virtual camera, and closing 0.1: a call that takes so much longer hangs."""

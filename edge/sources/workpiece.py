@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Image
+from edge.geometry import Image
 
 Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -6,9 +6,11 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from edge.geometry import Box, Image
+from edge.prediction import Anomaly
 from edge.preprocess.picture import decode
 from edge.store.lettering import DARK, GREY, font, printable, shortened
-from edge.types import Anomaly, Box, Example, Frame, Image, Inspection, Region
+from edge.types import Example, Frame, Inspection, Region
 
 CROP_PX = 120
 GAP_PX = 10

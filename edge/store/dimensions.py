@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.geometry import Box, Image
 from edge.judge.measurement import told
+from edge.prediction import Measurement, Measurements
 from edge.store.lettering import INK, Colour, clear_place, draw_sign, sign_size
-from edge.types import Box, Image, Measurement, Measurements
 
 STROKE_PX = 7
 """Half the length of the stroke at the end of a length."""

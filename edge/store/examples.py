@@ -8,7 +8,7 @@ import cv2
 
 from edge.durable import UNFINISHED, make_folder, replace_file, sweep, sync_folder
 from edge.errors import DeliveryError
-from edge.types import Image
+from edge.geometry import Image
 
 ENDING = ".png"
 FAST = (cv2.IMWRITE_PNG_COMPRESSION, 1)

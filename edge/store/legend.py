@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from edge.geometry import Image
 from edge.store.lettering import DARK, PALE, Colour, font, printable, shortened
-from edge.types import Area, Image
+from edge.types import Area
 
 SIZE_PX = 14
 LINE_PX = 22

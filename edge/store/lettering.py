@@ -10,7 +10,8 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from edge.errors import DeliveryError
-from edge.types import Box, Image, Verdict
+from edge.geometry import Box, Image
+from edge.types import Verdict
 
 Colour = tuple[int, int, int]
 

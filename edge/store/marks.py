@@ -7,21 +7,19 @@ from typing import assert_never
 import cv2
 import numpy as np
 
-from edge.store.dimensions import draw_dimensions
-from edge.store.lettering import INK, Colour, clear_place, draw_sign, sign_size
-from edge.types import (
+from edge.geometry import Box, Image
+from edge.prediction import (
     Anomaly,
-    Area,
-    Box,
     Classification,
     Detections,
-    Finding,
-    Image,
     Measurements,
     Prediction,
     Readings,
     Segmentation,
 )
+from edge.store.dimensions import draw_dimensions
+from edge.store.lettering import INK, Colour, clear_place, draw_sign, sign_size
+from edge.types import Area, Finding
 
 # Okabe and Ito's colours, which colour-blind people tell apart.
 COLOURS: Sequence[Colour] = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66))

@@ -12,12 +12,14 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from edge.geometry import Box, Image, Map
 from edge.judge.surface import smooth
+from edge.prediction import Anomaly, Classification
 from edge.store.comparison import strip
 from edge.store.legend import legend
 from edge.store.lettering import DARK, GREY, PALE, badge, font, printable, shortened
 from edge.store.marks import areas_in_colour, draw_marks
-from edge.types import Anomaly, Box, Classification, Frame, Image, Inspection, Map, Miss
+from edge.types import Frame, Inspection, Miss
 
 LONGEST_PX = 960
 MAP_QUALITY = 85

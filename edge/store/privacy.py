@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.errors import InferenceError
+from edge.geometry import Box, Image
 from edge.preprocess.picture import read
 from edge.service import Trouble
 from edge.store.overlay import encode_jpeg
-from edge.types import Box, Decision, Finding, Frame, Image, Inspection, Miss
+from edge.types import Decision, Finding, Frame, Inspection, Miss
 
 GREY = 128
 

@@ -6,10 +6,11 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from edge.errors import InferenceError
+from edge.geometry import Image
 from edge.message import model_fields
 from edge.ports import Restorer
 from edge.service import Trouble
-from edge.types import Image, ModelIdentity
+from edge.types import ModelIdentity
 
 log = logging.getLogger(__name__)
 

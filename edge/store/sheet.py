@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from edge.geometry import Box, Image
 from edge.store import layout
 from edge.store.layout import MAP, PICTURE, REPORT, Part
 from edge.store.lettering import DARK, GREY, PALE, Colour, badge, font, printable, shortened
 from edge.store.overlay import SHOWN_FROM, colours_of, name, overlay, picture_rows, scaled, score_text
-from edge.types import Box, Frame, Image, Inspection, Verdict
+from edge.types import Frame, Inspection, Verdict
 
 MARGIN_PX, GAP_PX, PAD_PX = 28, 20, 12
 PICTURE_PX = 330

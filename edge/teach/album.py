@@ -9,11 +9,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from edge.errors import CaptureError, ConfigError
+from edge.geometry import Image
 from edge.preprocess.picture import read, size
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures, measure
 from edge.teach.evenly import evenly
-from edge.types import Image
 
 log = logging.getLogger(__name__)
 

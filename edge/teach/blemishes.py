@@ -5,6 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from edge.geometry import Image
 from edge.teach.places import Floats
 from edge.teach.shapes import (
     Site,
@@ -23,7 +24,6 @@ from edge.teach.shapes import (
     taken_from,
     tinted,
 )
-from edge.types import Image
 
 Drawn = tuple[Image, Floats]
 """The piece with the defect, h×w×3; and its shape, h×w, 1 inside, 0 outside."""

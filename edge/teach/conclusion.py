@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.geometry import Image, Map
 from edge.model import examples, shipped
 from edge.model.anomaly_head import GAIN
 from edge.model.arrays import Arrays, Floats
@@ -37,7 +38,6 @@ from edge.teach.packing import Draft, pack
 from edge.teach.parallel import counter, processors
 from edge.teach.record import Agreement, Candidate, Record, to_json
 from edge.teach.wishes import Wishes
-from edge.types import Image, Map
 
 HEAD = "head.npz"
 REPORT = "report.html"

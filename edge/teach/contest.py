@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from edge.geometry import Map
 from edge.judge import anomaly
 from edge.model.arrays import Arrays, Floats
 from edge.model.detectors import open_detector
@@ -26,7 +27,6 @@ from edge.teach.methods import FITS
 from edge.teach.methods.standard import moments
 from edge.teach.parallel import each
 from edge.teach.setting import Setting
-from edge.types import Map
 
 WEIGHT = 0.5
 """Of an AUROC against made-up defects, beside the points that a candidate is usually better by; see below."""

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from edge.config import Rectangle
+from edge.geometry import Image, Mask
 from edge.teach import blemishes
 from edge.teach.blemishes import Draw
 from edge.teach.places import Floats, Ground, survey
 from edge.teach.shapes import Site
-from edge.types import Image, Mask
 
 Kind = Literal["cut_paste", "scratch", "blob", "missing", "stain", "hole", "foreign_body", "smear"]
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Box, Image
+from edge.geometry import Box, Image
 
 SPOTS = 7
 SPOT_RADIUS = (0.04, 0.11)

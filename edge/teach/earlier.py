@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.errors import BundleError, CaptureError, ConfigError
+from edge.geometry import Image
 from edge.model import examples
 from edge.model.bundle import Bundle
 from edge.preprocess.picture import decode
@@ -11,7 +12,6 @@ from edge.teach import notebook
 from edge.teach.examples import Look, recall
 from edge.teach.eye import Eye
 from edge.teach.notebook import Notebook
-from edge.types import Image
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from edge.geometry import Box, Image
 from edge.model.arrays import Floats, pack, unpack
 from edge.model.examples import MOST_BYTES, STEPS, Examples
 from edge.preprocess.layout import Layout
 from edge.preprocess.picture import decode
 from edge.teach.coreset import choose
 from edge.teach.evenly import evenly
-from edge.types import Box, Image
 
 PICTURES = 12
 """Of how many pictures a lesson should `look`: the more, the likelier one is like the part."""

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from edge.config import Rectangle
+from edge.geometry import Image, Map, Mask
 from edge.preprocess.picture import read
 from edge.teach.evenly import evenly
 from edge.teach.gather import reduced
 from edge.teach.record import Shown
-from edge.types import Image, Map, Mask
 
 WORST_GOOD = 4
 DEFECTS = 6

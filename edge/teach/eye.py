@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from edge.geometry import Image
 from edge.model.arrays import Floats
 from edge.model.delegates import CPU
 from edge.model.interpreter import Interpreter, TensorSpec
@@ -15,7 +16,6 @@ from edge.preprocess.layout import Layout
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.tensor import InputSpec, prepare
 from edge.teach.pace import pace_ms
-from edge.types import Image
 
 
 @dataclass(frozen=True, eq=False)

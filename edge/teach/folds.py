@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Image
+from edge.geometry import Image
 
 Numbers = npt.NDArray[np.intp]
 Hashes = npt.NDArray[np.uint8]

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.config import Rectangle
 from edge.errors import CaptureError, ConfigError, InferenceError
+from edge.geometry import Image, Mask
 from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures
@@ -22,7 +23,6 @@ from edge.teach.examples import Look
 from edge.teach.eye import Eye, Seen
 from edge.teach.notebook import Notebook
 from edge.teach.record import LONGEST_PX
-from edge.types import Image, Mask
 
 MOST_TILES = 1000
 """Seen in a lesson; 53 kB each, for each eye."""

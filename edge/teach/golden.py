@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from edge.config import Rectangle
+from edge.geometry import Image
 from edge.preprocess.picture import read
 from edge.teach.defects import damage
-from edge.types import Image
 
 PICTURES = 2
 """Good ones; and as many again with a made-up defect."""

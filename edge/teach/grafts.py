@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from edge.config import Rectangle
+from edge.geometry import Image, Mask
 from edge.teach.defects import Damaged
 from edge.teach.places import survey
-from edge.types import Image, Mask
 
 GRAFT = "graft"
 AROUND_PX = 7

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
+from edge.geometry import Image
 from edge.model.bundle import Bundle, assemble, described
 from edge.model.golden import replay
 from edge.model.manifest import Golden, Input, Limits, Manifest, Quality, text
@@ -19,7 +20,6 @@ from edge.model.tables.anomaly import AnomalyHead
 from edge.preprocess.layout import lay_out
 from edge.preprocess.quality import QualityLimits
 from edge.preprocess.tensor import InputSpec
-from edge.types import Image
 
 RESTORER = "restore.tflite"
 """The restoration that a bundle was taught with: it goes wherever the bundle goes."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Image, Mask
+from edge.geometry import Image, Mask
 
 Floats = npt.NDArray[np.float32]
 

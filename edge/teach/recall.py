@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from edge.geometry import Mask
 from edge.teach.synthesis import Made
-from edge.types import Inspection, Mask, Verdict
+from edge.types import Inspection, Verdict
 
 SIZES = (0.05, 0.1, 0.2)
 """Limits between rows: square root of the area, as a share of the picture's shorter side."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from edge.geometry import Image, Map, Mask
 from edge.teach.limits import Limit
-from edge.types import Image, Map, Mask
 
 SCHEMA = "edge.lesson/1"
 

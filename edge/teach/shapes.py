@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.geometry import Image, Mask
 from edge.teach.places import Floats, Ground
-from edge.types import Image, Mask
 
 INPAINTED_PX = 48
 """Holes are filled in on a piece of this size at most: 0.5 ms."""

@@ -9,12 +9,12 @@ import numpy as np
 
 from edge.config import Rectangle
 from edge.errors import CaptureError, ConfigError
+from edge.geometry import Box, Image
 from edge.preprocess.picture import read
 from edge.teach.album import thinned
 from edge.teach.defects import ANY, KINDS, Damaged, Kind, Severity, damage
 from edge.teach.gather import Progress
 from edge.teach.grafts import GRAFT, Donor, graft
-from edge.types import Box, Image
 
 MOST = 500
 """Of more good pictures than these, so many are used, evenly."""

@@ -18,11 +18,11 @@ import numpy as np
 
 from edge.durable import make_folder, replace_file
 from edge.errors import ConfigError
+from edge.geometry import Image
 from edge.store.overlay import encode_jpeg
 from edge.store.sheet import Exhibit, contact_sheet
 from edge.teach.report.gallery import outline
 from edge.teach.synthesis import Made, Order
-from edge.types import Image
 
 CLASSES, SHEET, RECORD = "classes.txt", "sheet.jpg", "synthetic.json"
 SHOWN, COLUMNS = 24, 3

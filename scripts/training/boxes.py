@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edge.geometry import Box, Image
 from edge.judge.precision import mean_average_precision
 from edge.model.grid import DISTANCES, SCORES, candidates, grids
 from edge.model.interpreter import TensorSpec
 from edge.model.nms import BOX, CLASS, SCORE, Rows, suppress
 from edge.preprocess.tensor import InputSpec, prepare
-from edge.types import Box, Defect, Image
+from edge.types import Defect
 from training.detector import STRIDE, detection_loss, targets
 from training.frozen import Frozen
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import Box, Defect, Image
+from edge.geometry import Box, Image
+from edge.types import Defect
 
 Floats = npt.NDArray[np.float64]
 

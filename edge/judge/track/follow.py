@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from edge.config.track import Track
+from edge.geometry import Box
 from edge.judge.track.assign import assign
 from edge.judge.track.motion import Motion, Place, completed, in_frame, on_belt, surprise
-from edge.types import Box
 
 SURE = 0.2
 """A box so near to where a part should be, in lengths and widths of the part, may be its own, …"""

@@ -4,7 +4,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from edge.config.track import Direction
-from edge.types import Box
+from edge.geometry import Box
 
 NOISE = 0.08
 """How far a detector's box is off, in lengths of the part: one standard deviation."""

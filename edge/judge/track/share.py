@@ -7,23 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from edge.geometry import Box, Mask
 from edge.judge.vote import worst
-from edge.types import (
-    Anomaly,
-    Box,
-    Decision,
-    Detection,
-    Detections,
-    Finding,
-    Frame,
-    Inspection,
-    Mask,
-    Prediction,
-    Reading,
-    Readings,
-    Segmentation,
-    Verdict,
-)
+from edge.prediction import Anomaly, Detection, Detections, Prediction, Reading, Readings, Segmentation
+from edge.types import Decision, Finding, Frame, Inspection, Verdict
 
 Judge = Callable[[str, Prediction], Decision]
 """The decision on what the check of that name has found, under its rules."""

@@ -9,11 +9,13 @@ from time import perf_counter_ns
 
 from edge.config import Recipe
 from edge.config.track import Track
+from edge.geometry import Box
 from edge.judge.track.follow import Complete, Follower, How, Step
 from edge.judge.track.share import Judge, Scene, codes, share
 from edge.judge.vote import Quorum
+from edge.prediction import Detections
 from edge.preprocess.mask import holds
-from edge.types import Box, Decision, Detections, Inspection, Miss, Passage, Verdict
+from edge.types import Decision, Inspection, Miss, Passage, Verdict
 
 log = logging.getLogger(__name__)
 

@@ -3,13 +3,13 @@
 import numpy as np
 
 from edge.errors import BundleError
+from edge.geometry import Map
 from edge.model.interpreter import TensorSpec
 from edge.model.layouts.masks import decoder
 from edge.model.layouts.shapes import mask_fits, mask_wanted, told
 from edge.model.tables import MANIFEST
 from edge.model.tables.segmentation import SegmentationHead
 from edge.model.taps import Outputs
-from edge.types import Map
 
 
 class Foreign:

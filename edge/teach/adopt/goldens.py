@@ -3,19 +3,19 @@
 from typing import assert_never
 
 from edge.errors import BundleError
+from edge.geometry import Image
 from edge.model.manifest import Golden
 from edge.model.runner import Model
-from edge.preprocess.tensor import prepare
-from edge.types import (
+from edge.prediction import (
     Anomaly,
     Classification,
     Detections,
-    Image,
     Measurements,
     Prediction,
     Readings,
     Segmentation,
 )
+from edge.preprocess.tensor import prepare
 
 
 def golden(model: Model, file: str, picture: Image) -> Golden:

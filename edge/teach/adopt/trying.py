@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from edge.errors import EdgeError
+from edge.geometry import Tensor
 from edge.model.arrays import pack
 from edge.model.classifier import real
 from edge.model.delegate_link import plain
 from edge.model.interpreter import Interpreter
 from edge.model.pixels import Pixels
 from edge.model.trial import limit
-from edge.types import Tensor
 
 PICTURES = 2
 COARSE_PX = 8

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edge.geometry import Image
 from edge.model.pixels import Pixels
 from edge.teach.adopt.proposals import Hints
-from edge.types import Image
 
 Task = Literal["classification", "detection", "segmentation"]
 Fit = Literal["stretch", "letterbox"]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.config import Rectangle
+from edge.geometry import Image
 from edge.preprocess.picture import read
 from edge.teach.classes.record import Confusion, ShownConfusion
 from edge.teach.gather import reduced
-from edge.types import Image
 
 SHOWN = 8
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.geometry import Image
 from edge.model.arrays import Floats
 from edge.teach.classes.trust import Trust
-from edge.types import Image
 
 SCHEMA = "edge.class-lesson/1"
 EDGES = (0.0, 0.5, 0.7, 0.9, 1.0)

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import CaptureError, ConfigError
+from edge.geometry import Image
 from edge.judge.classification import UNKNOWN
 from edge.preprocess.picture import read
 from edge.preprocess.pyramid import Pyramid
 from edge.preprocess.quality import QualityMeasures, measure
 from edge.teach.album import FEWEST, UNREADABLE_SHARE, fingerprint, thinned
 from edge.teach.folds import difference_hash
-from edge.types import Image
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.geometry import Box, Image
 from edge.teach.groups.failed import Suspect
-from edge.types import Box, Image
 
 SIDE = 0.5
 """Of the cut-out, as a share of the picture's shorter side, where the region is not longer."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import ConfigError
+from edge.geometry import Box
 from edge.store import layout
 from edge.store.layout import PICTURE, REPORT, Part
-from edge.types import Box, Verdict
+from edge.types import Verdict
 
 MOST = 2000
 """The latest so many parts are looked at: 20 s, and 100 MB for the distances between them."""

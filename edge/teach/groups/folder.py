@@ -13,13 +13,14 @@ from typing import Any
 
 from edge.durable import make_folder, replace_file
 from edge.errors import CaptureError, ConfigError
+from edge.geometry import Image
 from edge.store.layout import Part
 from edge.store.overlay import encode_jpeg, scaled
 from edge.store.sheet import Exhibit, contact_sheet, kept_exhibit
 from edge.teach.evenly import evenly
 from edge.teach.groups.grouping import LOOSE, PASSED, Group, Grouping
 from edge.teach.groups.page import groups_html
-from edge.types import Image, Verdict
+from edge.types import Verdict
 
 SCHEMA = "edge.groups/1"
 RECORD, PAGE = "groups.json", "index.html"

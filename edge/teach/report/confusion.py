@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import sqrt
 
+from edge.geometry import Image
 from edge.judge.classification import UNKNOWN
 from edge.store.overlay import encode_jpeg, scaled
 from edge.teach.classes.record import ShownConfusion
@@ -10,7 +11,6 @@ from edge.teach.classes.trust import Trust
 from edge.teach.report.gallery import MOST_BYTES, STEPS, url
 from edge.teach.report.markup import Markup, element, fill, join
 from edge.teach.report.wording import count, figure, percent, percent_text
-from edge.types import Image
 
 NORMAL = 1.645
 """Of a normal distribution, 90 % are within so many standard deviations."""

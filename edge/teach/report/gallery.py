@@ -7,11 +7,12 @@ from math import isfinite
 import cv2
 import numpy as np
 
+from edge.geometry import Box, Image, Mask
+from edge.prediction import Anomaly
 from edge.store.overlay import draw_heat, encode_jpeg, scaled
 from edge.teach.record import Shown
 from edge.teach.report.markup import Markup, element, join
 from edge.teach.report.wording import figure
-from edge.types import Anomaly, Box, Image, Mask
 
 MOST_BYTES = 400_000
 """Of all pictures together, before base64 makes them a third larger."""
