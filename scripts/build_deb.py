@@ -25,6 +25,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 TEMPLATES = PROJECT / "scripts" / "deb"
 PREFIX = "opt/edge-inspect"
 """Where systemd/edge@.service starts it from."""
+FOR_DEVELOPERS = {"accuracy", "architecture", "delivery-proof", "limits-proof"}
+"""Pages that nobody needs at the machine."""
 MAINTAINER = "The edge-inspect authors <edge-inspect@localhost>"
 CONFFILES = ("etc/edge-inspect/station.toml.sample",)
 
@@ -200,8 +202,9 @@ def lay_out_documents(folder: Path, wheels: tuple[Path, ...], version: str, epoc
     """Lay out what Debian wants to be told, and which wheels are inside."""
     copy(TEMPLATES / "copyright", folder / "copyright")
     write(folder / "wheels.txt", deb_wheels.listing(wheels))
-    for name in ("gpio.md", "hardware.md", "mqtt.md", "operations.md"):
-        copy(PROJECT / "docs" / name, folder / name)
+    for page in sorted((PROJECT / "docs").glob("*.md")):
+        if page.stem not in FOR_DEVELOPERS:
+            copy(page, folder / page.name)
     entry = (
         f"edge-inspect ({version}) unstable; urgency=medium\n\n  * See changelog.gz.\n\n"
         f" -- {MAINTAINER}  {formatdate(epoch)}\n"
