@@ -93,12 +93,12 @@ def taught(folder: Path) -> Case:
 
 
 def tools(folder: Path) -> Iterator[Case]:
-    """Five tools on a rendered plate, in pixels, and one kind of code on a rendered label."""
+    """The tools of the sample plate, which give six values, in pixels, and one kind of code on a rendered label."""
     lines = PLATE.read_text().splitlines(keepends=True)
     (folder / "plate.toml").write_text("".join(line for line in lines if not line.startswith("calibration")))
     cv2.imwrite(str(folder / "plate.png"), render(plate(), 640, 480, LOOK))
     yield Case(
-        "measurement", "5 tools", opened("measurement", folder / "plate.toml")[0], folder / "plate.png"
+        "measurement", "6 values", opened("measurement", folder / "plate.toml")[0], folder / "plate.png"
     )
     (folder / "codes.toml").write_text('symbologies = ["DataMatrix"]\n')
     cv2.imwrite(str(folder / "label.png"), label("LOT2026-000042", "DataMatrix", Look()))
