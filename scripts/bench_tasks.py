@@ -93,7 +93,7 @@ def taught(folder: Path) -> Case:
 
 
 def tools(folder: Path) -> Iterator[Case]:
-    """The tools of the sample plate, which give six values, in pixels, and one kind of code on a rendered label."""
+    """The tools of the sample plate, which give six values in pixels, and one kind of code on a label."""
     lines = PLATE.read_text().splitlines(keepends=True)
     (folder / "plate.toml").write_text("".join(line for line in lines if not line.startswith("calibration")))
     cv2.imwrite(str(folder / "plate.png"), render(plate(), 640, 480, LOOK))
