@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from classifier_network import OUTPUTS, Classifier, with_probabilities
+from classifier_network import OUTPUTS, with_probabilities
 from classifier_pictures import Labelled, look
 from torch.nn import functional
 from training.convert import to_float, to_int8
-from training.network import normalise
+from training.network import Network, normalise
 
 from edge.geometry import Image
 from edge.model.bundle import Bundle, described
@@ -31,7 +31,7 @@ MODEL = "classifier.tflite"
 CALIBRATION_PICTURES = 64
 
 
-def convert(network: Classifier, spec: InputSpec, pictures: Sequence[Image]) -> tuple[bytes, bytes]:
+def convert(network: Network, spec: InputSpec, pictures: Sequence[Image]) -> tuple[bytes, bytes]:
     """The float and the int8 model; the ranges are those of pictures spread evenly over all of them."""
     places = np.linspace(0, len(pictures) - 1, min(CALIBRATION_PICTURES, len(pictures))).astype(int)
     model = to_float(with_probabilities(network), spec.height, spec.width, OUTPUTS)
@@ -64,7 +64,7 @@ def pack(
     return proven(manifest, files, folder)
 
 
-def in_float(network: Classifier, spec: InputSpec) -> Naming:
+def in_float(network: Network, spec: InputSpec) -> Naming:
     """What the network says before it is int8."""
 
     @torch.no_grad()

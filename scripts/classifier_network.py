@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from training.network import CHANNELS, Trunk
+from training.network import CHANNELS, Network
 
 STRIDES = (4, 8, 16)
 USED = (8, 16)
@@ -35,21 +35,7 @@ class ClassifierHead(nn.Module):
         return numbers.flatten(1)
 
 
-class Classifier(nn.Module):
-    """Normalised pictures (N, 3, height, width) to numbers (N, classes)."""
-
-    def __init__(self, trunk: Trunk, head: ClassifierHead) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.head = head
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Trunk, then head."""
-        y: Tensor = self.head(self.trunk(x))
-        return y
-
-
-def with_probabilities(network: Classifier) -> nn.Module:
+def with_probabilities(network: Network) -> nn.Module:
     """The network as it is converted: it ends in probabilities."""
     return nn.Sequential(network, nn.Softmax(1))
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 from torch.nn import functional
-from training.network import CHANNELS, Separable, Trunk
+from training.network import CHANNELS, Separable
 
 STRIDES = (4, 8, 16)
 CELL_PX = 2
@@ -34,20 +34,6 @@ class SegmenterHead(nn.Module):
         y = self.middle(_twice(self.coarse(coarse)) + self.middle_side(middle))
         y = self.classes(self.fine(_twice(y) + self.fine_side(fine)))
         return functional.interpolate(y, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-class Segmenter(nn.Module):
-    """Normalised pictures (N, 3, height, width) to numbers (N, classes, height/2, width/2)."""
-
-    def __init__(self, trunk: Trunk, head: SegmenterHead) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.head = head
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Trunk, then head."""
-        y: Tensor = self.head(self.trunk(x))
-        return y
 
 
 def segmentation_loss(numbers: Tensor, shares: Tensor, weights: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from accuracy_sets import Absent
 from classifier_bundle import convert, in_float, in_int8, pack, worth
-from classifier_network import STRIDES, Classifier, ClassifierHead
+from classifier_network import STRIDES, ClassifierHead
 from classifier_pictures import Course, Pixels, batches, classes_in, look, screws
 from screw_card import card
 from torch import nn
 from torch.nn import functional
 from training.loop import Plan, TrainingError, fit, settle
-from training.network import Trunk, normalise
+from training.network import Network, Trunk, normalise
 
 from edge.cli.progress import bar
 from edge.durable import replace_file
@@ -114,12 +114,12 @@ def learn(
     held: Sequence[tuple[Pixels, int]],
     labels: Sequence[str],
     options: argparse.Namespace,
-) -> Classifier:
+) -> Network:
     """Train the head, and the last stages of the trunk with it; `held` is looked at after every epoch."""
     trunk = Trunk(strides=STRIDES)
     trunk.thaw(options.thaw)
     # Channels last, a depthwise convolution on the CPU takes half the time.
-    network = Classifier(trunk, ClassifierHead(len(labels))).to(memory_format=torch.channels_last)
+    network = Network(trunk, ClassifierHead(len(labels))).to(memory_format=torch.channels_last)
     plan = Plan(
         options.epochs,
         options.steps,

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import nn
 from training import boxes, convert
 from training.boxes import Lessons, Seen, cut_out, mirrored, relit, seen, turned
-from training.detector import OUTPUTS, SCORE_RANGE, Detector, DetectorHead
+from training.detector import OUTPUTS, SCORE_RANGE, DetectorHead
 from training.frozen import Frozen
 from training.loop import Plan, Stale, TrainingError, fit, settle
-from training.network import Trunk
+from training.network import Network, Trunk
 from training.uncapped import without_caps
 
 from edge.durable import make_folder, replace_file
@@ -208,7 +208,7 @@ def learn(
 def converted(trunk: Trunk, head: DetectorHead, pictures: Sequence[Pixels], folder: Path) -> dict[str, bytes]:
     """The whole network as .tflite files, float and int8; they are kept in the folder, too."""
     height, width = pictures[0].shape[:2]
-    model = convert.to_float(Detector(trunk, head), height, width, OUTPUTS)
+    model = convert.to_float(Network(trunk, head), height, width, OUTPUTS)
     models = {"float32": model, "int8": convert.to_int8(model, pictures, {OUTPUTS[0]: SCORE_RANGE})}
     for name, content in models.items():
         replace_file(folder / f"{name}.tflite", content)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from segmenter_bundle import convert, in_float, in_int8, pack, worth
-from segmenter_network import CELL_PX, STRIDES, Segmenter, SegmenterHead, segmentation_loss
+from segmenter_network import CELL_PX, STRIDES, SegmenterHead, segmentation_loss
 from segmenter_pictures import Lesson, batches, epoch_size, read_lessons, read_split, weights_of
 from torch import Tensor, nn
 from training.loop import Plan, TrainingError, fit, settle
-from training.network import Trunk, normalise
+from training.network import Network, Trunk, normalise
 
 from edge.durable import replace_file
 from edge.errors import EdgeError
@@ -80,7 +80,7 @@ def train(options: argparse.Namespace) -> None:
 
 def learn(
     taught: Sequence[Lesson], held: Sequence[Lesson], labels: Sequence[str], options: argparse.Namespace
-) -> Segmenter:
+) -> Network:
     """First the head, and the last stage of the trunk with it; then perhaps the head alone, for rare classes.
 
     Large defects are most of the pixels and shape the trunk. Where rare classes weigh more they are found better,
@@ -89,7 +89,7 @@ def learn(
     trunk = Trunk(strides=STRIDES)
     trunk.thaw(1)
     # Channels last, a depthwise convolution on the CPU takes half the time.
-    network = Segmenter(trunk, SegmenterHead(len(labels))).to(memory_format=torch.channels_last)
+    network = Network(trunk, SegmenterHead(len(labels))).to(memory_format=torch.channels_last)
     plan = Plan(
         options.epochs,
         epoch_size(taught) // BATCH,

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.network import CHANNELS, Separable, Trunk
+from training.network import CHANNELS, Separable
 
 STRIDE = 8
 OUTPUTS = ("scores", "distances")
@@ -64,20 +64,6 @@ class DetectorHead(nn.Module):
         """Scores and distances, (N, channels, rows, columns)."""
         seen = self.neck(features)
         return self.score(seen), self.reach(seen)
-
-
-class Detector(nn.Module):
-    """Trunk and head in one: what is converted."""
-
-    def __init__(self, trunk: Trunk, head: DetectorHead) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.head = head
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised pictures to scores and distances."""
-        scores, distances = self.head(self.trunk(x))
-        return scores, distances
 
 
 def targets(

@@ -45,6 +45,20 @@ class Trunk(nn.Module):
                 weight.requires_grad_(requires_grad=True)
 
 
+class Network(nn.Module):
+    """Normalised pictures (N, 3, height, width) to what the head makes of the features of the trunk."""
+
+    def __init__(self, trunk: Trunk, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Trunk, then head."""
+        y: Tensor | tuple[Tensor, ...] = self.head(self.trunk(x))
+        return y
+
+
 class Separable(nn.Module):
     """A depthwise 3×3 convolution, then 1×1 and ReLU6: a ninth of the cost of a plain 3×3 one."""
 
